@@ -1,0 +1,77 @@
+//! The contract of a format: pure functions between bytes and batches.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::batch::ChangelogMode;
+use crate::source::RecordChunk;
+use crate::{ChangelogBatch, Result, Schema};
+
+/// A format by name, such as `json`.
+pub trait Format: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// The JSON schema of the options, without the format's prefix.
+    fn options_schema(&self) -> serde_json::Value;
+
+    /// What reads rows of `spec.schema`. Fails with a clear message on a wrong option or type.
+    fn decoder(&self, spec: &FormatSpec) -> Result<Arc<dyn DecoderFactory>>;
+
+    /// What writes rows of `spec.schema`.
+    fn encoder(&self, spec: &FormatSpec) -> Result<Arc<dyn EncoderFactory>>;
+}
+
+/// A table's use of a format.
+#[derive(Debug, Clone)]
+pub struct FormatSpec {
+    /// The physical columns, all of them and in the table's order.
+    pub schema: Schema,
+    /// For a decoder: the columns that are wanted, by their position in `schema`, in order; output has these alone.
+    pub projection: Vec<usize>,
+    /// The options with the format's prefix taken off (`json.ignore-parse-errors` is `ignore-parse-errors`).
+    pub options: BTreeMap<String, String>,
+    /// The session's time zone, for formats that print local times.
+    pub time_zone: String,
+}
+
+pub trait DecoderFactory: Send + Sync {
+    fn create(&self) -> Box<dyn Decoder>;
+
+    /// Which kinds of change the format can carry.
+    fn changelog_mode(&self) -> ChangelogMode;
+}
+
+pub trait Decoder: Send {
+    /// Decodes all records of the chunk. A record that cannot be decoded is listed in `bad` and gives no row.
+    /// Fails only on what no record can be blamed for.
+    fn decode(&mut self, chunk: &RecordChunk) -> Result<Decoded>;
+}
+
+#[derive(Debug)]
+pub struct Decoded {
+    pub batch: ChangelogBatch,
+    /// For each row its record's number in the chunk, from 0; `None`: row `i` is of record `i`.
+    pub records: Option<Vec<u32>>,
+    pub bad: Vec<BadRecord>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRecord {
+    /// The record's number in the chunk, from 0 (empty lines counted where lines are numbered).
+    pub record: u32,
+    pub raw: bytes::Bytes,
+    /// What is wrong, with the column where known.
+    pub reason: String,
+}
+
+pub trait EncoderFactory: Send + Sync {
+    fn create(&self) -> Box<dyn Encoder>;
+
+    /// Which kinds of change the format can write.
+    fn changelog_mode(&self) -> ChangelogMode;
+}
+
+pub trait Encoder: Send {
+    /// Appends every row as a record, separated as the format does it (a line each for text formats).
+    fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()>;
+}

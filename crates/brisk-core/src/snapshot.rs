@@ -1,0 +1,45 @@
+//! The contract between an operator and a checkpoint.
+//!
+//! State is written in two forms.
+//! - **Keyed state**: named tables of entries. An entry is a key group, a key (bytes of the operator's own choosing) and
+//!   a row of typed columns. *The key is the unit of replacement*: whatever a later snapshot writes under a key replaces
+//!   all that earlier ones wrote under it, and one key may have many rows in one snapshot (the rows of a join key). An
+//!   incremental snapshot therefore writes the keys that changed, each in full, and names the keys that are gone.
+//! - **Operator state**: named byte strings of a subtask that belong to no key (a source's positions, a watermark).
+//!   After a restore at another parallelism every subtask is given those of all former subtasks.
+
+use arrow_array::{BinaryArray, RecordBatch};
+
+use crate::Result;
+
+/// How much a snapshot must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotKind {
+    /// Everything: nothing older will be read.
+    Full,
+    /// What changed since the last snapshot that this operator wrote.
+    Incremental,
+}
+
+pub trait SnapshotWriter {
+    fn kind(&self) -> SnapshotKind;
+
+    /// Adds entries to the keyed table `table`. `key_groups`, `keys` and `rows` have one element an entry; `rows` has
+    /// the same schema in every call for one table.
+    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
+
+    /// Says that `keys` are gone from `table`. Not needed in a full snapshot.
+    fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()>;
+
+    /// Sets the operator state `name` of this subtask.
+    fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()>;
+}
+
+pub trait SnapshotReader {
+    /// The live entries of `table` whose key groups this subtask owns, in batches of keys and rows. The rows of one key
+    /// keep their order but may be spread over batches.
+    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>>;
+
+    /// The operator state `name` of every former subtask.
+    fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>>;
+}
