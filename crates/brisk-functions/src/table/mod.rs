@@ -1,0 +1,23 @@
+//! Table functions: each input row gives any number of rows (UNNEST). The contract and the list.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, UInt32Array};
+use brisk_core::{Result, Schema};
+
+use crate::scalar::Argument;
+
+pub trait TableFunction: Debug + Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// The columns that it gives.
+    fn bind(&self, args: &[Argument]) -> Result<Schema>;
+
+    /// For each output row the input row that it comes from (not falling), and the output columns.
+    fn evaluate(&self, args: &[ArrayRef], returns: &Schema, rows: usize) -> Result<(UInt32Array, Vec<ArrayRef>)>;
+}
+
+pub fn table_functions() -> Vec<Arc<dyn TableFunction>> {
+    Vec::new()
+}
