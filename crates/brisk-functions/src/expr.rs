@@ -4,13 +4,23 @@
 //! them). Every cast is explicit: the binder has resolved names, chosen functions and coerced arguments, so evaluation
 //! never guesses a type. AND, OR and CASE are forms of their own because they must not evaluate what they do not need:
 //! `CASE WHEN b = 0 THEN 0 ELSE a / b END` never divides by zero.
+//!
+//! Two expressions are equal when their text is: [`Display`](std::fmt::Display) is complete and does not change, since
+//! operator identities are made of it.
+
+mod display;
+mod eval;
+mod fold;
+mod rewrite;
 
 use std::sync::Arc;
 
-use arrow_array::ArrayRef;
-use brisk_core::SqlType;
+use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
+use brisk_core::{DataType, SqlType};
 
 use crate::ScalarFunction;
+
+pub use eval::{Columnar, EvalContext};
 
 /// An expression over the columns of one input.
 #[derive(Debug, Clone)]
@@ -45,26 +55,42 @@ pub enum Expr {
     },
 }
 
-/// What an evaluation gives: a value a row, or one for all rows.
-#[derive(Debug, Clone)]
-pub enum Columnar {
-    Array(ArrayRef),
-    /// One element.
-    Scalar(ArrayRef),
-}
-
-/// What an evaluation may know besides its columns.
-#[derive(Debug, Clone)]
-pub struct EvalContext {
-    /// Processing time, for CURRENT_TIMESTAMP, PROCTIME() and their like: the same for all rows of a batch.
-    pub processing_time_ms: i64,
-    /// The session's zone (`table.local-time-zone`).
-    pub time_zone: chrono_tz::Tz,
-}
-
 impl Expr {
+    pub fn column(index: usize, sql_type: SqlType) -> Self {
+        Expr::Column { index, sql_type }
+    }
+
+    /// A constant: `value` has one element, of the type's Arrow type.
+    pub fn literal(value: ArrayRef, sql_type: SqlType) -> Self {
+        assert_eq!(value.len(), 1, "a literal has one element");
+        debug_assert_eq!(value.data_type(), &sql_type.to_arrow());
+        Expr::Literal { value, sql_type }
+    }
+
+    /// NULL of a type, which becomes nullable.
+    pub fn null(sql_type: &SqlType) -> Self {
+        Self::literal(arrow_array::new_null_array(&sql_type.to_arrow(), 1), sql_type.with_nullable(true))
+    }
+
+    /// A text of type CHAR(its length) NOT NULL, as a literal of Flink SQL is.
+    pub fn string(text: &str) -> Self {
+        let length = text.chars().count() as u32;
+        Self::literal(Arc::new(StringArray::from(vec![text])), SqlType::not_null(DataType::Char(length)))
+    }
+
+    pub fn int(value: i32) -> Self {
+        Self::literal(Arc::new(Int32Array::from(vec![value])), SqlType::not_null(DataType::Int))
+    }
+
+    pub fn bigint(value: i64) -> Self {
+        Self::literal(Arc::new(Int64Array::from(vec![value])), SqlType::not_null(DataType::BigInt))
+    }
+
+    pub fn boolean(value: bool) -> Self {
+        Self::literal(Arc::new(arrow_array::BooleanArray::from(vec![value])), SqlType::not_null(DataType::Boolean))
+    }
+
     pub fn sql_type(&self) -> SqlType {
-        use brisk_core::DataType;
         match self {
             Expr::Column { sql_type, .. }
             | Expr::Literal { sql_type, .. }
@@ -74,4 +100,20 @@ impl Expr {
             Expr::And(parts) | Expr::Or(parts) => SqlType { data_type: DataType::Boolean, nullable: parts.iter().any(|p| p.sql_type().nullable) },
         }
     }
+
+    /// The value of a literal: an array of one element.
+    pub fn as_literal(&self) -> Option<&ArrayRef> {
+        match self {
+            Expr::Literal { value, .. } => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// `expr` as a value of `target`; the expression itself where it has this type already.
+pub fn cast(expr: Expr, target: &SqlType) -> Expr {
+    if expr.sql_type() == *target {
+        return expr;
+    }
+    Expr::Cast { input: Box::new(expr), sql_type: target.clone(), try_cast: false }
 }

@@ -4,9 +4,11 @@
 //! syntax into [`Expr`]s and [`AggregateCall`]s with the help of the registries here; operators evaluate them.
 
 pub mod aggregate;
+pub mod cast;
 pub mod expr;
 pub mod scalar;
 pub mod table;
+pub mod types;
 
 pub use aggregate::{Accumulator, AggregateCall, AggregateFunction};
 pub use expr::{Columnar, EvalContext, Expr};

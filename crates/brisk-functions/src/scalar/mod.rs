@@ -1,7 +1,9 @@
 //! Scalar functions and operators: the contract, and the list of all of them. One function (or one tight family) a file.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::ArrayRef;
 use brisk_core::{Result, SqlType};
@@ -18,6 +20,11 @@ pub trait ScalarFunction: Debug + Send + Sync {
         &[]
     }
 
+    /// The name with whatever else tells this object from others of the name: part of an expression's identity.
+    fn label(&self) -> Cow<'static, str> {
+        Cow::Borrowed(self.name())
+    }
+
     /// The types that the arguments must be cast to and the result's type; an error says which argument is wrong
     /// and which forms exist.
     fn bind(&self, args: &[Argument]) -> Result<Signature>;
@@ -27,7 +34,13 @@ pub trait ScalarFunction: Debug + Send + Sync {
         true
     }
 
+    /// Whether no argument can make it fail. Such a function may be evaluated on rows whose result is not needed.
+    fn is_safe(&self) -> bool {
+        false
+    }
+
     /// Evaluates `rows` rows. `args` have the types that `bind` asked for; `returns` is the type that it gave.
+    /// A deterministic function whose arguments are all constants is called with `rows` 1.
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar>;
 }
 
@@ -58,4 +71,19 @@ pub struct Signature {
 /// All scalar functions, in the order of their files.
 pub fn scalar_functions() -> Vec<Arc<dyn ScalarFunction>> {
     Vec::new()
+}
+
+/// The function of this name or alias, in any case.
+pub fn scalar_function(name: &str) -> Option<Arc<dyn ScalarFunction>> {
+    static BY_NAME: LazyLock<HashMap<&'static str, Arc<dyn ScalarFunction>>> = LazyLock::new(|| {
+        let mut by_name = HashMap::new();
+        for function in scalar_functions() {
+            for alias in function.aliases() {
+                by_name.insert(*alias, function.clone());
+            }
+            by_name.insert(function.name(), function);
+        }
+        by_name
+    });
+    BY_NAME.get(name.to_ascii_uppercase().as_str()).cloned()
 }
