@@ -1,1 +1,34 @@
-//! To be written.
+//! The operators: filter and project, windows, aggregates, joins, top-n, deduplication, OVER, MATCH_RECOGNIZE, sorting.
+//!
+//! Every operator is a plain `...Spec` struct that the planner fills in and that makes the operator of each subtask
+//! ([`brisk_core::graph::OperatorFactory`]). Columns are named by position, expressions are over the operator's own
+//! input row (for a join: the left row's columns, then the right row's).
+
+pub mod calc;
+pub mod changelog_normalize;
+pub mod deduplicate;
+pub mod evaluate;
+pub mod expand;
+pub mod group_aggregate;
+pub mod interval_join;
+pub mod join;
+pub mod limit;
+pub mod match_recognize;
+pub mod over_aggregate;
+pub mod regular_join;
+pub mod session_window_aggregate;
+pub mod sink_upsert_materializer;
+pub mod sort;
+pub mod sort_key;
+pub mod temporal_join;
+pub mod time_attribute;
+pub mod top_n;
+pub mod union;
+pub mod unnest;
+pub mod values;
+pub mod watermark;
+pub mod window_aggregate;
+pub mod window_assigner;
+pub mod window_join;
+pub mod window_table_function;
+pub mod window_top_n;

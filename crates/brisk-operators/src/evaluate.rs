@@ -1,0 +1,32 @@
+//! Evaluation of expressions over batches: the one place where operators meet [`Expr`].
+
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use brisk_core::Result;
+use brisk_functions::{EvalContext, Expr};
+
+/// Evaluates expressions in a session's time zone.
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluator {
+    time_zone: chrono_tz::Tz,
+}
+
+impl Evaluator {
+    pub fn new(time_zone: chrono_tz::Tz) -> Self {
+        Self { time_zone }
+    }
+
+    /// One array, as long as the batch.
+    pub fn array(&self, expr: &Expr, rows: &RecordBatch, now_ms: i64) -> Result<ArrayRef> {
+        expr.evaluate_array(rows, &self.context(now_ms))
+    }
+
+    /// Where a condition is true; null is false.
+    pub fn mask(&self, condition: &Expr, rows: &RecordBatch, now_ms: i64) -> Result<BooleanBuffer> {
+        Ok(condition.evaluate_predicate(rows, &self.context(now_ms))?.values().clone())
+    }
+
+    fn context(&self, now_ms: i64) -> EvalContext {
+        EvalContext { processing_time_ms: now_ms, time_zone: self.time_zone }
+    }
+}

@@ -1,0 +1,44 @@
+//! Grouping sets: one copy of every row for each set, with nulls where the set leaves a column out and the set's number.
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+use brisk_core::graph::OperatorFactory;
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::{ChangelogBatch, Result, Schema};
+use brisk_functions::Expr;
+
+use crate::calc::project;
+use crate::evaluate::Evaluator;
+
+#[derive(Debug, Clone)]
+pub struct ExpandSpec {
+    /// For each copy of the row one expression for each output column: a column, a typed NULL, the set's number.
+    pub projections: Vec<Vec<Expr>>,
+    pub output: Schema,
+    pub time_zone: chrono_tz::Tz,
+}
+
+impl OperatorFactory for ExpandSpec {
+    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(Expand { projections: self.projections.clone(), schema: self.output.to_arrow(), evaluator: Evaluator::new(self.time_zone) }))
+    }
+}
+
+struct Expand {
+    projections: Vec<Vec<Expr>>,
+    schema: SchemaRef,
+    evaluator: Evaluator,
+}
+
+impl Operator for Expand {
+    /// A set's copies stay together: rows of different sets never meet in one group.
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let now_ms = out.processing_time_ms();
+        for projection in &self.projections {
+            let rows = project(&self.evaluator, projection, &batch.rows, Arc::clone(&self.schema), now_ms)?;
+            out.batch(batch.with_rows(rows))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Watermarks from a SQL expression: `WATERMARK FOR ts AS ts - INTERVAL '5' SECOND`.
+//!
+//! The watermark is the greatest value that the expression has had so far; a row for which it is NULL says nothing. It
+//! is made by the source, a split at a time ([`WatermarkSpec`] as a [`WatermarkStrategy`]), or by an operator in the
+//! middle of a stream where the watermark cannot be pushed into the source ([`WatermarkAssignerSpec`]).
+
+use std::time::Duration;
+
+use arrow_array::Array;
+use brisk_core::graph::OperatorFactory;
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::source::{WatermarkGenerator, WatermarkStrategy};
+use brisk_core::{ChangelogBatch, Result, Watermark};
+use brisk_functions::Expr;
+
+use crate::evaluate::Evaluator;
+use crate::time_attribute::times_ms;
+
+#[derive(Debug, Clone)]
+pub struct WatermarkSpec {
+    /// A timestamp over the columns of the stream's rows.
+    pub watermark: Expr,
+    /// A source split that is silent for so long is set aside.
+    pub idle_timeout: Option<Duration>,
+    /// A watermark after every row and not once a batch (`pipeline.auto-watermark-interval` = 0).
+    pub every_row: bool,
+    /// The expression as the user wrote it, for EXPLAIN.
+    pub description: String,
+    pub time_zone: chrono_tz::Tz,
+}
+
+/// Assigns watermarks inside a stream; those that arrive are ignored, but for the end of the input.
+#[derive(Debug, Clone)]
+pub struct WatermarkAssignerSpec(pub WatermarkSpec);
+
+impl WatermarkStrategy for WatermarkSpec {
+    fn generator(&self) -> Result<Box<dyn WatermarkGenerator>> {
+        Ok(Box::new(ExprGenerator::new(self)))
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_timeout
+    }
+
+    fn every_row(&self) -> bool {
+        self.every_row
+    }
+
+    fn describe(&self) -> String {
+        self.description.clone()
+    }
+}
+
+impl OperatorFactory for WatermarkAssignerSpec {
+    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(WatermarkAssigner { generator: ExprGenerator::new(&self.0), every_row: self.0.every_row, sent: Watermark::MIN }))
+    }
+}
+
+/// The greatest value of an expression so far.
+struct ExprGenerator {
+    expr: Expr,
+    evaluator: Evaluator,
+    watermark: i64,
+}
+
+impl ExprGenerator {
+    fn new(spec: &WatermarkSpec) -> Self {
+        Self { expr: spec.watermark.clone(), evaluator: Evaluator::new(spec.time_zone), watermark: Watermark::MIN }
+    }
+
+    /// Calls `visit` with the watermark after each row.
+    fn advance(&mut self, batch: &ChangelogBatch, now_ms: i64, mut visit: impl FnMut(i64)) -> Result<()> {
+        let values = self.evaluator.array(&self.expr, &batch.rows, now_ms)?;
+        let times = times_ms(&values)?;
+        for (row, &time) in times.iter().enumerate() {
+            if time > self.watermark && values.is_valid(row) {
+                self.watermark = time;
+            }
+            visit(self.watermark);
+        }
+        Ok(())
+    }
+}
+
+impl WatermarkGenerator for ExprGenerator {
+    fn after_batch(&mut self, batch: &ChangelogBatch) -> Result<Option<i64>> {
+        // A watermark that follows the machine's clock would make the answer depend on it; only rows count.
+        self.advance(batch, 0, |_| ())?;
+        Ok((self.watermark != Watermark::MIN).then_some(self.watermark))
+    }
+
+    fn after_rows(&mut self, batch: &ChangelogBatch) -> Result<Vec<i64>> {
+        let mut watermarks = Vec::with_capacity(batch.num_rows());
+        self.advance(batch, 0, |w| watermarks.push(w))?;
+        Ok(watermarks)
+    }
+}
+
+struct WatermarkAssigner {
+    generator: ExprGenerator,
+    every_row: bool,
+    sent: i64,
+}
+
+/// The name of the operator state that holds the watermark.
+const WATERMARK: &str = "watermark";
+
+impl Operator for WatermarkAssigner {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        if !self.every_row {
+            let watermark = self.generator.after_batch(&batch)?;
+            out.batch(batch)?;
+            return self.send(watermark.unwrap_or(Watermark::MIN), out);
+        }
+        let mut start = 0;
+        for (row, watermark) in self.generator.after_rows(&batch)?.into_iter().enumerate() {
+            if watermark > self.sent {
+                out.batch(batch.slice(start, row + 1 - start))?;
+                self.send(watermark, out)?;
+                start = row + 1;
+            }
+        }
+        out.batch(batch.slice(start, batch.num_rows() - start))
+    }
+
+    fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
+        match time {
+            Watermark::MAX => self.send(time, out),
+            _ => Ok(()),
+        }
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        writer.put_operator_state(WATERMARK, self.generator.watermark.to_le_bytes().to_vec())
+    }
+
+    /// The least of all former subtasks' watermarks: rows of each may come here now.
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        let states = reader.operator_state(WATERMARK)?;
+        let watermarks = states.iter().filter_map(|s| s.as_slice().try_into().ok().map(i64::from_le_bytes));
+        self.generator.watermark = watermarks.min().unwrap_or(Watermark::MIN);
+        Ok(())
+    }
+}
+
+impl WatermarkAssigner {
+    fn send(&mut self, watermark: i64, out: &mut Output) -> Result<()> {
+        if watermark <= self.sent {
+            return Ok(());
+        }
+        self.sent = watermark;
+        out.watermark(watermark)
+    }
+}
