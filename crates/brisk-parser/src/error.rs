@@ -36,3 +36,10 @@ impl std::fmt::Display for ParseError {
 }
 
 impl std::error::Error for ParseError {}
+
+impl ParseError {
+    pub(crate) fn with_remedy(mut self, remedy: String) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+}

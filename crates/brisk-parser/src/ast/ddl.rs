@@ -96,7 +96,6 @@ pub struct TableConstraint {
 
 /// Which constraint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum ConstraintKind {
     PrimaryKey,
     Unique,
@@ -117,7 +116,6 @@ pub struct Distribution {
 
 /// How rows are dealt out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum DistributionKind {
     Hash,
     Range,
@@ -160,7 +158,6 @@ pub struct LikeOption {
 
 /// What LIKE does with a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum LikeStrategy {
     Including,
     Excluding,
@@ -169,7 +166,6 @@ pub enum LikeStrategy {
 
 /// What LIKE may take over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum LikeFeature {
     All,
     Constraints,
@@ -270,7 +266,6 @@ pub struct Drop {
 
 /// What DROP drops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum ObjectKind {
     Table,
     View,

@@ -1,7 +1,7 @@
 //! Expressions.
 
 use super::{
-    DataType, Ident, IntervalExpr, IntervalLiteral, ObjectName, OrderItem, Query, Span, TableArg,
+    DataType, Ident, IntervalExpr, IntervalQualifier, IntervalLiteral, ObjectName, OrderItem, Query, Span, TableArg,
     TimeUnit, WindowSpec,
 };
 
@@ -279,6 +279,15 @@ pub enum ExprKind {
         /// The end, or how long.
         end: Box<Expr>,
     },
+    /// `(a - b) DAY`: the time between two points as an interval.
+    DateDifference {
+        /// The later one.
+        left: Box<Expr>,
+        /// The earlier one.
+        right: Box<Expr>,
+        /// What the interval counts in.
+        qualifier: IntervalQualifier,
+    },
     /// JSON_EXISTS, JSON_VALUE and their like.
     Json(Box<JsonCall>),
 }
@@ -319,7 +328,6 @@ pub enum Literal {
 
 /// An operator before its operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum UnaryOp {
     Plus,
     Minus,
@@ -328,12 +336,11 @@ pub enum UnaryOp {
 
 /// An operator between two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum BinaryOp {
     Or,
     And,
     Eq,
-    /// `<>` or `!=`.
+    /// `<>`.
     NotEq,
     Lt,
     LtEq,
@@ -367,7 +374,6 @@ pub enum BinaryOp {
 
 /// What IS asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum IsTest {
     Null,
     True,
@@ -386,7 +392,6 @@ pub enum IsTest {
 
 /// SOME (ANY) or ALL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Quantifier {
     Some,
     All,
@@ -403,7 +408,6 @@ pub enum QuantifiedOperand {
 
 /// Which pattern language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum LikeOp {
     Like,
     SimilarTo,
@@ -412,7 +416,6 @@ pub enum LikeOp {
 
 /// Which end TRIM cuts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum TrimSide {
     Both,
     Leading,
@@ -484,7 +487,6 @@ pub enum FunctionArgValue {
 
 /// DISTINCT or ALL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum SetQuantifier {
     Distinct,
     All,
@@ -492,7 +494,6 @@ pub enum SetQuantifier {
 
 /// Whether NULLs count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum NullTreatment {
     Respect,
     Ignore,
@@ -583,7 +584,6 @@ pub enum JsonCall {
 
 /// What JSON_EXISTS answers on an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JsonExistsOnError {
     True,
     False,
@@ -593,7 +593,6 @@ pub enum JsonExistsOnError {
 
 /// What JSON_VALUE answers where there is nothing or an error.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum JsonValueBehavior {
     Null,
     Error,
@@ -602,7 +601,6 @@ pub enum JsonValueBehavior {
 
 /// What JSON_QUERY answers where there is nothing or an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JsonQueryBehavior {
     Null,
     EmptyArray,
@@ -612,7 +610,6 @@ pub enum JsonQueryBehavior {
 
 /// Whether JSON_QUERY wraps its results in an array.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JsonWrapper {
     /// WITHOUT [ARRAY].
     Without,
@@ -624,7 +621,6 @@ pub enum JsonWrapper {
 
 /// NULL ON NULL or ABSENT ON NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JsonOnNull {
     Null,
     Absent,

@@ -87,7 +87,6 @@ pub struct ValuesRow {
 
 /// A set operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum SetOperator {
     Union,
     Intersect,
@@ -221,7 +220,6 @@ pub struct WindowFrame {
 
 /// One end of a frame.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum FrameBound {
     CurrentRow,
     UnboundedPreceding,
@@ -325,7 +323,6 @@ pub struct Join {
 
 /// Which join.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum JoinKind {
     Inner,
     Left,
@@ -336,7 +333,6 @@ pub enum JoinKind {
 
 /// What joins two rows.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum JoinConstraint {
     None,
     On(Expr),
@@ -422,7 +418,6 @@ pub struct Measure {
 
 /// How many rows a match gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum RowsPerMatch {
     One,
     All,

@@ -119,7 +119,6 @@ pub struct Show {
 
 /// What SHOW shows. `from` is what stands behind FROM or IN.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
 pub enum ShowWhat {
     Tables { from: Option<ObjectName> },
     Views { from: Option<ObjectName> },
@@ -191,7 +190,6 @@ pub struct Explain {
 
 /// What EXPLAIN adds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum ExplainDetail {
     EstimatedCost,
     ChangelogMode,

@@ -130,7 +130,6 @@ pub struct IntervalQualifier {
 
 /// A unit of time in EXTRACT, FLOOR, TIMESTAMPADD and intervals. Plurals and `SQL_TSI_` prefixes are folded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub enum TimeUnit {
     Nanosecond,
     Microsecond,
