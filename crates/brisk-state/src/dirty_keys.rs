@@ -1,0 +1,177 @@
+//! Which keys a snapshot has to write, and keyed tables written and read by key.
+//!
+//! A key is *dirty* when it changed since the last snapshot, and *kept* when a former snapshot holds it. A key that is
+//! removed while it is kept must be named as gone by the next incremental snapshot; one that never reached a snapshot
+//! leaves no trace.
+
+use std::collections::HashSet;
+
+use arrow_array::{Array, BinaryArray, RecordBatch, UInt32Array};
+use arrow_select::take::take;
+use brisk_core::Result;
+use brisk_core::key_group::key_group_of;
+use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+
+use crate::{ABSENT, IdBitmap, KeyIndex};
+
+/// Entries written at a time.
+const CHUNK: usize = 8192;
+
+/// The dirty and kept keys of one [`KeyIndex`].
+#[derive(Debug, Clone, Default)]
+pub struct DirtyKeys {
+    dirty: IdBitmap,
+    kept: IdBitmap,
+    deleted: DeletedKeys,
+}
+
+/// Keys to be named as gone, encoded, with their stable hashes.
+#[derive(Debug, Clone, Default)]
+pub struct DeletedKeys {
+    keys: Vec<(u64, Vec<u8>)>,
+}
+
+/// The rows of some keys, and of which key each is: its place in the ids that were asked for, ascending. Without owners
+/// there is one row a key.
+pub struct KeyedRows {
+    pub rows: RecordBatch,
+    pub owners: Option<Vec<u32>>,
+}
+
+impl KeyedRows {
+    pub fn one_each(rows: RecordBatch) -> Self {
+        Self { rows, owners: None }
+    }
+}
+
+impl DirtyKeys {
+    pub fn mark(&mut self, id: u32) {
+        self.dirty.insert(id);
+    }
+
+    pub fn mark_all(&mut self, ids: &[u32]) {
+        self.dirty.insert_all(ids);
+    }
+
+    /// To be called before `ids` are removed from `index`.
+    pub fn remove(&mut self, index: &KeyIndex, ids: &[u32]) -> Result<()> {
+        self.dirty.remove_all(ids);
+        let kept: Vec<u32> = ids.iter().copied().filter(|id| self.kept.remove(*id)).collect();
+        self.deleted.add(index, &kept, &[])
+    }
+
+    /// When the whole index is dropped: its kept keys, with `prefix`, are to be named in `deleted`.
+    pub fn drop_all(self, index: &KeyIndex, prefix: &[u8], deleted: &mut DeletedKeys) -> Result<()> {
+        let kept: Vec<u32> = self.kept.iter().collect();
+        deleted.add(index, &kept, prefix)
+    }
+
+    /// Writes all keys of `index` or the dirty ones, as the writer asks. `rows` gives the rows of some ids.
+    pub fn write(
+        &mut self,
+        writer: &mut dyn SnapshotWriter,
+        table: &str,
+        index: &KeyIndex,
+        key_groups: u16,
+        rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
+    ) -> Result<()> {
+        let alive = |keys: &[&[u8]]| {
+            let mut ids = Vec::new();
+            index.lookup_encoded(keys.iter().copied(), &mut ids)?;
+            Ok(ids.into_iter().map(|id| id != ABSENT).collect())
+        };
+        self.deleted.write(writer, table, key_groups, alive)?;
+        self.write_prefixed(writer, table, index, &[], key_groups, rows)
+    }
+
+    /// As [`DirtyKeys::write`], with a prefix before every key, and nothing deleted.
+    pub fn write_prefixed(
+        &mut self,
+        writer: &mut dyn SnapshotWriter,
+        table: &str,
+        index: &KeyIndex,
+        prefix: &[u8],
+        key_groups: u16,
+        mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
+    ) -> Result<()> {
+        let ids: Vec<u32> = match writer.kind() {
+            SnapshotKind::Full => index.ids(),
+            SnapshotKind::Incremental => self.dirty.iter().filter(|id| index.contains_id(*id)).collect(),
+        };
+        for chunk in ids.chunks(CHUNK) {
+            put(writer, table, index, prefix, key_groups, chunk, rows(chunk)?)?;
+            self.kept.insert_all(chunk);
+        }
+        self.dirty.clear();
+        Ok(())
+    }
+
+    /// Says that a snapshot holds `ids`: after a restore.
+    pub fn mark_kept(&mut self, ids: &[u32]) {
+        self.kept.insert_all(ids);
+    }
+
+    /// Reads what [`DirtyKeys::write`] wrote: adds the keys to `index` and gives each batch of rows with their ids.
+    pub fn read(
+        &mut self,
+        reader: &mut dyn SnapshotReader,
+        table: &str,
+        index: &mut KeyIndex,
+        mut each: impl FnMut(&[u32], &RecordBatch) -> Result<()>,
+    ) -> Result<()> {
+        let mut ids = Vec::new();
+        for (keys, rows) in reader.entries(table)? {
+            index.insert_encoded((0..keys.len()).map(|i| keys.value(i)), &mut ids)?;
+            self.mark_kept(&ids);
+            each(&ids, &rows)?;
+        }
+        Ok(())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.dirty.bytes() + self.kept.bytes() + self.deleted.bytes()
+    }
+}
+
+impl DeletedKeys {
+    /// Remembers keys that are in `index` still.
+    pub fn add(&mut self, index: &KeyIndex, ids: &[u32], prefix: &[u8]) -> Result<()> {
+        if !ids.is_empty() {
+            let encoded = index.encoded(ids, prefix)?;
+            self.keys.extend(ids.iter().enumerate().map(|(i, id)| (index.hash(*id), encoded.value(i).to_vec())));
+        }
+        Ok(())
+    }
+
+    /// Names the keys as gone, but for those that came back: `alive` says which have.
+    pub fn write(&mut self, writer: &mut dyn SnapshotWriter, table: &str, key_groups: u16, alive: impl Fn(&[&[u8]]) -> Result<Vec<bool>>) -> Result<()> {
+        let keys = std::mem::take(&mut self.keys);
+        if writer.kind() == SnapshotKind::Full {
+            return Ok(());
+        }
+        let mut named = HashSet::new();
+        for chunk in keys.chunks(CHUNK) {
+            let alive = alive(&chunk.iter().map(|k| k.1.as_slice()).collect::<Vec<_>>())?;
+            let gone: Vec<&(u64, Vec<u8>)> = chunk.iter().zip(alive).filter(|(k, alive)| !alive && named.insert(k.1.as_slice())).map(|(k, _)| k).collect();
+            let groups: Vec<u16> = gone.iter().map(|k| key_group_of(k.0, key_groups)).collect();
+            if !gone.is_empty() {
+                writer.delete(table, &groups, &BinaryArray::from_iter_values(gone.iter().map(|k| &k.1)))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.keys.iter().map(|k| 48 + k.1.len()).sum()
+    }
+}
+
+fn put(writer: &mut dyn SnapshotWriter, table: &str, index: &KeyIndex, prefix: &[u8], key_groups: u16, ids: &[u32], rows: KeyedRows) -> Result<()> {
+    let keys = index.encoded(ids, prefix)?;
+    let groups = index.key_groups(ids, key_groups);
+    let Some(owners) = rows.owners else { return writer.put(table, &groups, &keys, &rows.rows) };
+    let groups: Vec<u16> = owners.iter().map(|o| groups[*o as usize]).collect();
+    let keys = take(&keys, &UInt32Array::from(owners), None)?;
+    let keys = keys.as_any().downcast_ref::<BinaryArray>().expect("take keeps the type");
+    writer.put(table, &groups, keys, &rows.rows)
+}

@@ -1,0 +1,96 @@
+//! A set of small numbers, one bit each.
+
+/// A growing set of ids.
+#[derive(Debug, Clone, Default)]
+pub struct IdBitmap {
+    words: Vec<u64>,
+}
+
+impl IdBitmap {
+    /// Adds `id`; true if it was not there.
+    pub fn insert(&mut self, id: u32) -> bool {
+        let (word, bit) = place(id);
+        if word >= self.words.len() {
+            self.words.resize((word + 1).next_power_of_two(), 0);
+        }
+        let absent = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        absent
+    }
+
+    /// Takes `id` out; true if it was there.
+    pub fn remove(&mut self, id: u32) -> bool {
+        let (word, bit) = place(id);
+        let Some(w) = self.words.get_mut(word) else { return false };
+        let present = *w & bit != 0;
+        *w &= !bit;
+        present
+    }
+
+    pub fn insert_all(&mut self, ids: &[u32]) {
+        for id in ids {
+            self.insert(*id);
+        }
+    }
+
+    pub fn remove_all(&mut self, ids: &[u32]) {
+        for id in ids {
+            self.remove(*id);
+        }
+    }
+
+    pub fn contains(&self, id: u32) -> bool {
+        let (word, bit) = place(id);
+        self.words.get(word).is_some_and(|w| w & bit != 0)
+    }
+
+    pub fn clear(&mut self) {
+        self.words.clear();
+    }
+
+    /// The ids in ascending order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.words.iter().enumerate().flat_map(|(i, &word)| Bits { word, base: i as u32 * 64 })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.words.capacity() * 8
+    }
+}
+
+struct Bits {
+    word: u64,
+    base: u32,
+}
+
+impl Iterator for Bits {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.word == 0 {
+            return None;
+        }
+        let bit = self.word.trailing_zeros();
+        self.word &= self.word - 1;
+        Some(self.base + bit)
+    }
+}
+
+fn place(id: u32) -> (usize, u64) {
+    (id as usize / 64, 1 << (id % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_in_order() {
+        let mut set = IdBitmap::default();
+        for id in [130, 0, 63, 64, 130] {
+            set.insert(id);
+        }
+        assert!(set.remove(63) && !set.remove(63) && !set.remove(100_000));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 130]);
+    }
+}

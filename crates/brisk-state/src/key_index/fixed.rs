@@ -1,0 +1,157 @@
+//! Keys of fixed width: one or two integer-like columns, widened to i64. The table holds key and id side by side, so a
+//! probe reads one place.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::*;
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use hashbrown::HashTable;
+
+use super::{ABSENT, Ids, spread};
+
+/// A map from keys that are copied to ids.
+pub struct FixedKeys<K> {
+    table: HashTable<(K, u32)>,
+    /// By id.
+    keys: Vec<K>,
+}
+
+/// Two integers; `nulls` has bit 0 and bit 1 set where they are null (and then 0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pair {
+    values: [i64; 2],
+    nulls: u8,
+}
+
+impl<K> Default for FixedKeys<K> {
+    fn default() -> Self {
+        Self { table: HashTable::new(), keys: Vec::new() }
+    }
+}
+
+impl<K: Copy + Eq> FixedKeys<K> {
+    #[inline]
+    pub fn find(&self, key: K, hash: u64) -> u32 {
+        self.table.find(spread(hash), |entry| entry.0 == key).map_or(ABSENT, |entry| entry.1)
+    }
+
+    #[inline]
+    pub fn insert(&mut self, key: K, hash: u64, ids: &mut Ids) -> u32 {
+        match self.find(key, hash) {
+            ABSENT => self.add(key, hash, ids),
+            id => id,
+        }
+    }
+
+    #[cold]
+    fn add(&mut self, key: K, hash: u64, ids: &mut Ids) -> u32 {
+        let id = ids.add(hash);
+        if id as usize == self.keys.len() {
+            self.keys.push(key);
+        } else {
+            self.keys[id as usize] = key;
+        }
+        self.table.insert_unique(spread(hash), (key, id), |entry| spread(ids.hashes[entry.1 as usize]));
+        id
+    }
+
+    pub fn remove(&mut self, id: u32, hash: u64) {
+        if let Ok(entry) = self.table.find_entry(spread(hash), |entry| entry.1 == id) {
+            entry.remove();
+        }
+    }
+
+    #[inline]
+    pub fn key(&self, id: u32) -> K {
+        self.keys[id as usize]
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.table.capacity() * (size_of::<(K, u32)>() + 1) + self.keys.capacity() * size_of::<K>()
+    }
+}
+
+impl Pair {
+    pub fn all(columns: &[ArrayRef]) -> Vec<Pair> {
+        let (a, b) = (widen(&columns[0]), widen(&columns[1]));
+        if columns[0].null_count() + columns[1].null_count() == 0 {
+            return a.iter().zip(b.iter()).map(|(a, b)| Pair { values: [*a, *b], nulls: 0 }).collect();
+        }
+        let pair = |i: usize| {
+            let (no_a, no_b) = (columns[0].is_null(i), columns[1].is_null(i));
+            Pair { values: [if no_a { 0 } else { a[i] }, if no_b { 0 } else { b[i] }], nulls: u8::from(no_a) | u8::from(no_b) << 1 }
+        };
+        (0..a.len()).map(pair).collect()
+    }
+
+    pub fn first(&self) -> Option<i64> {
+        (self.nulls & 1 == 0).then_some(self.values[0])
+    }
+
+    pub fn second(&self) -> Option<i64> {
+        (self.nulls & 2 == 0).then_some(self.values[1])
+    }
+}
+
+/// Applies `$body!(ArrowType)` for the integer-like types.
+macro_rules! for_integer_like {
+    ($data_type:expr, $body:ident, $otherwise:expr) => {
+        match $data_type {
+            DataType::Int8 => $body!(Int8Type),
+            DataType::Int16 => $body!(Int16Type),
+            DataType::Int32 => $body!(Int32Type),
+            DataType::Int64 => $body!(Int64Type),
+            DataType::Date32 => $body!(Date32Type),
+            DataType::Time32(TimeUnit::Millisecond) => $body!(Time32MillisecondType),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => $body!(TimestampMillisecondType),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => $body!(TimestampMicrosecondType),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => $body!(TimestampNanosecondType),
+            DataType::Duration(TimeUnit::Millisecond) => $body!(DurationMillisecondType),
+            DataType::Interval(IntervalUnit::YearMonth) => $body!(IntervalYearMonthType),
+            _ => $otherwise,
+        }
+    };
+}
+
+pub fn is_integer_like(data_type: &DataType) -> bool {
+    macro_rules! yes {
+        ($t:ty) => {
+            true
+        };
+    }
+    data_type == &DataType::Boolean || for_integer_like!(data_type, yes, false)
+}
+
+/// The values as i64; those of null rows mean nothing.
+pub fn widen(column: &ArrayRef) -> Cow<'_, [i64]> {
+    macro_rules! values {
+        ($t:ty) => {
+            wide::<$t>(column)
+        };
+    }
+    for_integer_like!(column.data_type(), values, Cow::Owned(column.as_boolean().values().iter().map(i64::from).collect()))
+}
+
+/// The column of `data_type` with these values; the inverse of [`widen`].
+pub fn narrow(values: impl Iterator<Item = Option<i64>>, data_type: &DataType) -> ArrayRef {
+    macro_rules! array {
+        ($t:ty) => {
+            Arc::new(values.map(|v| v.map(|v| v as _)).collect::<PrimitiveArray<$t>>().with_data_type(data_type.clone()))
+        };
+    }
+    for_integer_like!(data_type, array, Arc::new(values.map(|v| v.map(|v| v != 0)).collect::<BooleanArray>()))
+}
+
+fn wide<T: ArrowPrimitiveType>(column: &ArrayRef) -> Cow<'_, [i64]>
+where
+    T::Native: Into<i64>,
+{
+    let values = column.as_primitive::<T>().values();
+    if size_of::<T::Native>() == 8 {
+        return Cow::Borrowed(values.inner().typed_data::<i64>());
+    }
+    Cow::Owned(values.iter().map(|v| (*v).into()).collect())
+}

@@ -1,0 +1,379 @@
+//! Keys as numbers: a batch of key columns becomes dense `u32` ids, by which accumulators, timers and rows are addressed.
+//!
+//! The map is chosen by the key's types: one integer-like column, two of them, one column of text or bytes, or any
+//! columns as [`crate::row_codec`] bytes. Every id keeps its stable hash ([`brisk_core::key_group`]), so that growing the
+//! table, merging indexes and finding key groups never hash again. Ids of removed keys are handed out again, the last
+//! removed first.
+
+mod bytes;
+mod fixed;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray};
+use arrow_schema::DataType;
+use brisk_core::Result;
+use brisk_core::key_group::{hash_columns, key_group_of};
+
+use crate::IdBitmap;
+use crate::row_codec::RowCodec;
+use bytes::BytesKeys;
+use fixed::{FixedKeys, Pair, is_integer_like, narrow, widen};
+
+/// The id of a key that is not there, from [`KeyIndex::lookup`].
+pub const ABSENT: u32 = u32::MAX;
+
+/// A map from keys to dense ids.
+pub struct KeyIndex {
+    codec: RowCodec,
+    keys: Keys,
+    ids: Ids,
+}
+
+enum Keys {
+    /// No columns: one key at most.
+    Unit,
+    Integer(FixedKeys<Option<i64>>),
+    Pair(FixedKeys<Pair>),
+    /// One column of text or bytes. The map holds the values themselves, and one id for null.
+    Bytes(BytesKeys),
+    Rows(BytesKeys),
+}
+
+/// What is known of every id, whatever the keys are.
+#[derive(Default)]
+struct Ids {
+    hashes: Vec<u64>,
+    live: IdBitmap,
+    free: Vec<u32>,
+}
+
+impl KeyIndex {
+    /// An index of keys with columns of these Arrow types.
+    pub fn new(types: Vec<DataType>) -> Result<Self> {
+        let keys = match types.as_slice() {
+            [] => Keys::Unit,
+            [one] if is_integer_like(one) => Keys::Integer(FixedKeys::default()),
+            [a, b] if is_integer_like(a) && is_integer_like(b) => Keys::Pair(FixedKeys::default()),
+            [DataType::Utf8 | DataType::Binary] => Keys::Bytes(BytesKeys::default()),
+            _ => Keys::Rows(BytesKeys::default()),
+        };
+        Ok(Self { codec: RowCodec::new(types)?, keys, ids: Ids::default() })
+    }
+
+    /// An empty index of the same types.
+    pub fn empty_like(&self) -> Self {
+        Self::new(self.codec.types().to_vec()).expect("the types were checked before")
+    }
+
+    /// The number of keys.
+    pub fn len(&self) -> usize {
+        self.ids.hashes.len() - self.ids.free.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// An upper bound of the ids handed out: sizes what is indexed by them.
+    pub fn id_bound(&self) -> usize {
+        self.ids.hashes.len()
+    }
+
+    pub fn contains_id(&self, id: u32) -> bool {
+        self.ids.live.contains(id)
+    }
+
+    /// The ids of all keys, ascending.
+    pub fn ids(&self) -> Vec<u32> {
+        match self.ids.free.is_empty() {
+            true => (0..self.ids.hashes.len() as u32).collect(),
+            false => self.ids.live.iter().collect(),
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        let keys = match &self.keys {
+            Keys::Unit => 0,
+            Keys::Integer(keys) => keys.bytes(),
+            Keys::Pair(keys) => keys.bytes(),
+            Keys::Bytes(keys) | Keys::Rows(keys) => keys.bytes(),
+        };
+        keys + self.ids.hashes.capacity() * 8 + self.ids.live.bytes() + self.ids.free.capacity() * 4
+    }
+
+    /// Sets `ids` to the id of the key of every row, adding the keys that are new. `columns` may be empty.
+    pub fn insert(&mut self, columns: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        ids.clear();
+        if rows == 0 {
+            return Ok(());
+        }
+        let hashes = hash_columns(columns, rows)?;
+        let known = &mut self.ids;
+        ids.reserve(rows);
+        match &mut self.keys {
+            Keys::Unit => {
+                if known.hashes.len() == known.free.len() {
+                    known.add(hashes[0]);
+                }
+                ids.resize(rows, 0);
+            }
+            Keys::Integer(keys) => {
+                let values = widen(&columns[0]);
+                match columns[0].nulls() {
+                    None => ids.extend((0..rows).map(|i| keys.insert(Some(values[i]), hashes[i], known))),
+                    Some(nulls) => ids.extend((0..rows).map(|i| keys.insert(nulls.is_valid(i).then(|| values[i]), hashes[i], known))),
+                }
+            }
+            Keys::Pair(keys) => {
+                let pairs = Pair::all(columns);
+                ids.extend(pairs.iter().zip(&hashes).map(|(pair, hash)| keys.insert(*pair, *hash, known)));
+            }
+            Keys::Bytes(keys) => for_each_bytes(&columns[0], |i, value| ids.push(keys.insert(value, hashes[i], known))),
+            Keys::Rows(keys) => {
+                let encoded = self.codec.encode(columns, rows)?;
+                ids.extend(encoded.iter().zip(&hashes).map(|(row, hash)| keys.insert(Some(row), *hash, known)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets `ids` to the id of the key of every row, [`ABSENT`] where it is unknown.
+    pub fn lookup(&self, columns: &[ArrayRef], rows: usize, ids: &mut Vec<u32>) -> Result<()> {
+        ids.clear();
+        if rows == 0 {
+            return Ok(());
+        }
+        let hashes = hash_columns(columns, rows)?;
+        ids.reserve(rows);
+        match &self.keys {
+            Keys::Unit => ids.resize(rows, if self.is_empty() { ABSENT } else { 0 }),
+            Keys::Integer(keys) => {
+                let (values, nulls) = (widen(&columns[0]), columns[0].nulls());
+                ids.extend((0..rows).map(|i| keys.find(nulls.is_none_or(|n| n.is_valid(i)).then(|| values[i]), hashes[i])));
+            }
+            Keys::Pair(keys) => ids.extend(Pair::all(columns).iter().zip(&hashes).map(|(pair, hash)| keys.find(*pair, *hash))),
+            Keys::Bytes(keys) => for_each_bytes(&columns[0], |i, value| ids.push(keys.find(value, hashes[i], &self.ids))),
+            Keys::Rows(keys) => {
+                let encoded = self.codec.encode(columns, rows)?;
+                ids.extend(encoded.iter().zip(&hashes).map(|(row, hash)| keys.find(Some(row), *hash, &self.ids)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds keys of another index of the same types; sets `ids` to their ids here.
+    pub fn insert_from(&mut self, other: &KeyIndex, other_ids: &[u32], ids: &mut Vec<u32>) {
+        ids.clear();
+        ids.reserve(other_ids.len());
+        let known = &mut self.ids;
+        let hash = |id: u32| other.ids.hashes[id as usize];
+        match (&mut self.keys, &other.keys) {
+            (Keys::Unit, Keys::Unit) => {
+                if known.hashes.len() == known.free.len() && !other_ids.is_empty() {
+                    known.add(hash(0));
+                }
+                ids.resize(other_ids.len(), 0);
+            }
+            (Keys::Integer(keys), Keys::Integer(others)) => ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known))),
+            (Keys::Pair(keys), Keys::Pair(others)) => ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known))),
+            (Keys::Bytes(keys), Keys::Bytes(others)) | (Keys::Rows(keys), Keys::Rows(others)) => {
+                ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known)));
+            }
+            _ => unreachable!("indexes that are merged have the same types"),
+        }
+    }
+
+    /// Forgets keys. Their ids may be handed out again; an id that is not there is passed over.
+    pub fn remove(&mut self, ids: &[u32]) {
+        for &id in ids {
+            if !self.ids.live.remove(id) {
+                continue;
+            }
+            let hash = self.ids.hashes[id as usize];
+            match &mut self.keys {
+                Keys::Unit => {}
+                Keys::Integer(keys) => keys.remove(id, hash),
+                Keys::Pair(keys) => keys.remove(id, hash),
+                Keys::Bytes(keys) | Keys::Rows(keys) => keys.remove(id, hash),
+            }
+            self.ids.free.push(id);
+        }
+        if let Keys::Bytes(keys) | Keys::Rows(keys) = &mut self.keys {
+            keys.compact(&self.ids.live);
+        }
+    }
+
+    pub fn clear(&mut self) {
+        *self = self.empty_like();
+    }
+
+    /// The key columns of `ids`, in this order.
+    pub fn keys(&self, ids: &[u32]) -> Result<Vec<ArrayRef>> {
+        let types = self.codec.types();
+        Ok(match &self.keys {
+            Keys::Unit => Vec::new(),
+            Keys::Integer(keys) => vec![narrow(ids.iter().map(|id| keys.key(*id)), &types[0])],
+            Keys::Pair(keys) => {
+                vec![narrow(ids.iter().map(|id| keys.key(*id).first()), &types[0]), narrow(ids.iter().map(|id| keys.key(*id).second()), &types[1])]
+            }
+            Keys::Bytes(keys) => vec![keys.column(ids, &types[0])?],
+            Keys::Rows(keys) => self.codec.decode(ids.iter().map(|id| keys.key(*id).expect("an encoded row is never null")))?,
+        })
+    }
+
+    /// The keys of `ids` as [`crate::row_codec`] bytes, each after `prefix`.
+    pub fn encoded(&self, ids: &[u32], prefix: &[u8]) -> Result<BinaryArray> {
+        if let (Keys::Rows(keys), []) = (&self.keys, prefix) {
+            return Ok(BinaryArray::from_iter_values(ids.iter().map(|id| keys.key(*id).expect("an encoded row is never null"))));
+        }
+        let encoded = self.codec.encode(&self.keys(ids)?, ids.len())?;
+        if prefix.is_empty() {
+            return Ok(encoded.to_array());
+        }
+        let mut key = prefix.to_vec();
+        Ok(BinaryArray::from_iter_values(encoded.iter().map(|row| {
+            key.truncate(prefix.len());
+            key.extend_from_slice(row);
+            key.clone()
+        })))
+    }
+
+    /// Adds keys that [`KeyIndex::encoded`] gave (without a prefix); sets `ids`.
+    pub fn insert_encoded<'a>(&mut self, keys: impl ExactSizeIterator<Item = &'a [u8]>, ids: &mut Vec<u32>) -> Result<()> {
+        let rows = keys.len();
+        let columns = self.codec.decode(keys)?;
+        self.insert(&columns, rows, ids)
+    }
+
+    /// As [`KeyIndex::lookup`], for encoded keys.
+    pub fn lookup_encoded<'a>(&self, keys: impl ExactSizeIterator<Item = &'a [u8]>, ids: &mut Vec<u32>) -> Result<()> {
+        let rows = keys.len();
+        let columns = self.codec.decode(keys)?;
+        self.lookup(&columns, rows, ids)
+    }
+
+    /// The stable hash of a key.
+    pub fn hash(&self, id: u32) -> u64 {
+        self.ids.hashes[id as usize]
+    }
+
+    pub fn key_groups(&self, ids: &[u32], key_groups: u16) -> Vec<u16> {
+        ids.iter().map(|id| key_group_of(self.ids.hashes[*id as usize], key_groups)).collect()
+    }
+}
+
+impl Ids {
+    /// A number for a key that is new.
+    fn add(&mut self, hash: u64) -> u32 {
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.hashes[id as usize] = hash;
+                id
+            }
+            None => {
+                self.hashes.push(hash);
+                self.hashes.len() as u32 - 1
+            }
+        };
+        self.live.insert(id);
+        id
+    }
+}
+
+/// A table's hash of a stable hash. Rows reach a subtask by the low bits of the stable hash, which therefore differ
+/// little here; the high half differs fully.
+#[inline]
+fn spread(hash: u64) -> u64 {
+    hash.rotate_left(32)
+}
+
+fn for_each_bytes(column: &ArrayRef, mut f: impl FnMut(usize, Option<&[u8]>)) {
+    match column.data_type() {
+        DataType::Utf8 => column.as_string::<i32>().iter().enumerate().for_each(|(i, v)| f(i, v.map(str::as_bytes))),
+        _ => column.as_binary::<i32>().iter().enumerate().for_each(|(i, v)| f(i, v)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use arrow_array::{Date32Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
+
+    use super::*;
+
+    /// Keys drawn from few values, some null, as the columns of one shape of key.
+    fn columns(shape: usize, values: &[u64]) -> Vec<ArrayRef> {
+        let some = |v: u64, n: u64| (v % 7 != n).then_some(v as i64);
+        let ints = || Arc::new(values.iter().map(|v| some(*v, 0)).collect::<Int64Array>()) as ArrayRef;
+        let text = || Arc::new(values.iter().map(|v| some(*v, 1).map(|v| "k".repeat(v as usize % 40))).collect::<StringArray>()) as ArrayRef;
+        let dates = || Arc::new(values.iter().map(|v| some(v / 3, 2).map(|v| v as i32)).collect::<Date32Array>()) as ArrayRef;
+        let times = Arc::new(values.iter().map(|v| some(*v, 3)).collect::<TimestampMillisecondArray>().with_timezone("UTC")) as ArrayRef;
+        let floats = Arc::new(values.iter().map(|v| some(*v, 4).map(|v| v as f64)).collect::<Float64Array>()) as ArrayRef;
+        match shape {
+            0 => vec![],
+            1 => vec![ints()],
+            2 => vec![dates()],
+            3 => vec![times, dates()],
+            4 => vec![text()],
+            _ => vec![text(), ints(), floats],
+        }
+    }
+
+    /// Compares the index with a map from encoded keys to ids, over random inserts, look-ups and removals.
+    fn check(shape: usize) {
+        let mut random = shape as u64;
+        let mut next = move || {
+            random = brisk_core::key_group::mix(random, 0xabcd_ef01_2345);
+            random
+        };
+        let types: Vec<DataType> = columns(shape, &[]).iter().map(|c| c.data_type().clone()).collect();
+        let codec = RowCodec::new(types.clone()).unwrap();
+        let mut index = KeyIndex::new(types).unwrap();
+        let mut model: HashMap<Vec<u8>, u32> = HashMap::new();
+        let mut ids = Vec::new();
+        for _ in 0..300 {
+            let values: Vec<u64> = (0..1 + next() % 50).map(|_| next() % 500).collect();
+            let columns = columns(shape, &values);
+            let encoded = codec.encode(&columns, values.len()).unwrap();
+            index.lookup(&columns, values.len(), &mut ids).unwrap();
+            for (row, id) in encoded.iter().zip(&ids) {
+                assert_eq!(model.get(row).copied().unwrap_or(ABSENT), *id);
+            }
+            index.insert(&columns, values.len(), &mut ids).unwrap();
+            for (row, id) in encoded.iter().zip(&ids) {
+                assert_eq!(*model.entry(row.to_vec()).or_insert(*id), *id);
+            }
+            if next() % 3 == 0 {
+                let gone: Vec<u32> = index.ids().into_iter().filter(|_| next() % 2 == 0).collect();
+                model.retain(|_, id| !gone.contains(id));
+                index.remove(&gone);
+            }
+            assert_eq!(index.len(), model.len());
+        }
+        let all = index.ids();
+        for (id, row) in all.iter().zip(index.encoded(&all, b"").unwrap().iter()) {
+            assert_eq!(model[row.unwrap()], *id);
+        }
+        let mut merged = index.empty_like();
+        merged.insert_from(&index, &all, &mut ids);
+        assert_eq!(merged.encoded(&ids, b"x").unwrap(), index.encoded(&all, b"x").unwrap());
+        assert_eq!(merged.key_groups(&ids, 128), index.key_groups(&all, 128));
+    }
+
+    #[test]
+    fn ids_are_those_of_a_map_for_every_shape_of_key() {
+        (0..6).for_each(check);
+    }
+
+    #[test]
+    fn keys_come_back_as_columns() {
+        let mut index = KeyIndex::new(vec![DataType::Int32, DataType::Int32]).unwrap();
+        let columns: Vec<ArrayRef> = vec![Arc::new(Int32Array::from(vec![Some(1), None, Some(1)])), Arc::new(Int32Array::from(vec![2, 2, 2]))];
+        let mut ids = Vec::new();
+        index.insert(&columns, 3, &mut ids).unwrap();
+        assert_eq!(ids, [0, 1, 0]);
+        assert_eq!(index.keys(&ids).unwrap(), columns);
+    }
+}

@@ -1,0 +1,163 @@
+//! A checkpoint in memory: what writers of one or several subtasks wrote, and readers over it. It follows the contract
+//! of [`brisk_core::snapshot`] to the letter, so that an operator which restores from it restores from disk as well.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use arrow_array::{Array, BinaryArray, RecordBatch};
+use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::{Error, Result};
+
+/// The state of all subtasks of one operator.
+#[derive(Debug, Clone, Default)]
+pub struct MemorySnapshot {
+    /// By subtask, as written.
+    operator_state: BTreeMap<usize, BTreeMap<String, Vec<u8>>>,
+    tables: BTreeMap<String, Table>,
+}
+
+/// Keys with their group and their rows, each row as a batch of one.
+type Table = BTreeMap<Vec<u8>, (u16, Vec<RecordBatch>)>;
+
+/// Writes one snapshot of one subtask into a [`MemorySnapshot`].
+pub struct MemoryWriter<'a> {
+    snapshot: &'a mut MemorySnapshot,
+    kind: SnapshotKind,
+    subtask: usize,
+    /// What this writer put: a further put of the same key adds rows.
+    put: HashSet<(String, Vec<u8>)>,
+}
+
+/// Reads the key groups of one subtask.
+pub struct MemoryReader<'a> {
+    snapshot: &'a MemorySnapshot,
+    key_groups: Range<u16>,
+}
+
+impl MemorySnapshot {
+    /// The next snapshot of `subtask`, which owns `key_groups`; a full one replaces all that they hold.
+    pub fn writer(&mut self, kind: SnapshotKind, subtask: usize, key_groups: Range<u16>) -> MemoryWriter<'_> {
+        if kind == SnapshotKind::Full {
+            self.tables.values_mut().for_each(|t| t.retain(|_, (group, _)| !key_groups.contains(group)));
+            self.operator_state.remove(&subtask);
+        }
+        MemoryWriter { snapshot: self, kind, subtask, put: HashSet::new() }
+    }
+
+    pub fn reader(&self, key_groups: Range<u16>) -> MemoryReader<'_> {
+        MemoryReader { snapshot: self, key_groups }
+    }
+
+    /// The number of keys in a table.
+    pub fn keys(&self, table: &str) -> usize {
+        self.tables.get(table).map_or(0, BTreeMap::len)
+    }
+}
+
+impl SnapshotWriter for MemoryWriter<'_> {
+    fn kind(&self) -> SnapshotKind {
+        self.kind
+    }
+
+    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
+        if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
+            return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
+        }
+        let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
+        for (i, group) in key_groups.iter().enumerate() {
+            let key = keys.value(i).to_vec();
+            let entry = entries.entry(key.clone()).or_insert_with(|| (*group, Vec::new()));
+            if self.put.insert((table.to_owned(), key)) {
+                *entry = (*group, Vec::new());
+            }
+            entry.1.push(rows.slice(i, 1));
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, table: &str, _key_groups: &[u16], keys: &BinaryArray) -> Result<()> {
+        let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
+        for key in keys.iter().flatten() {
+            if self.put.contains(&(table.to_owned(), key.to_vec())) {
+                return Err(Error::internal(format!("table {table}: a key is written and deleted in one snapshot")));
+            }
+            entries.remove(key);
+        }
+        Ok(())
+    }
+
+    fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        self.snapshot.operator_state.entry(self.subtask).or_default().insert(name.to_owned(), bytes);
+        Ok(())
+    }
+}
+
+impl SnapshotReader for MemoryReader<'_> {
+    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>> {
+        let Some(entries) = self.snapshot.tables.get(table) else { return Ok(Vec::new()) };
+        let mine = || entries.iter().filter(|(_, (group, _))| self.key_groups.contains(group)).flat_map(|(key, (_, rows))| rows.iter().map(move |r| (key, r)));
+        let Some((_, first)) = mine().next() else { return Ok(Vec::new()) };
+        let keys = BinaryArray::from_iter_values(mine().map(|(key, _)| key).collect::<Vec<_>>());
+        let rows = arrow_select::concat::concat_batches(&first.schema(), mine().map(|(_, row)| row))?;
+        Ok(vec![(keys, rows)])
+    }
+
+    fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
+        Ok(self.snapshot.operator_state.values().filter_map(|states| states.get(name).cloned()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+    use crate::{DirtyKeys, KeyIndex, KeyedRows};
+
+    fn rows(index: &KeyIndex, ids: &[u32], copies: u32) -> KeyedRows {
+        let owners: Vec<u32> = (0..ids.len() as u32).flat_map(|i| (0..copies).map(move |_| i)).collect();
+        let keys = index.keys(&owners.iter().map(|o| ids[*o as usize]).collect::<Vec<_>>()).unwrap();
+        let schema = Arc::new(Schema::new(vec![Field::new("k", DataType::Int64, true)]));
+        KeyedRows { rows: RecordBatch::try_new(schema, keys).unwrap(), owners: Some(owners) }
+    }
+
+    #[test]
+    fn increments_add_up_to_the_whole() {
+        let mut index = KeyIndex::new(vec![DataType::Int64]).unwrap();
+        let (mut dirty, mut ids, mut snapshot) = (DirtyKeys::default(), Vec::new(), MemorySnapshot::default());
+        let insert = |index: &mut KeyIndex, dirty: &mut DirtyKeys, keys: &[i64], ids: &mut Vec<u32>| {
+            let column: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
+            index.insert(&[column], keys.len(), ids).unwrap();
+            dirty.mark_all(ids);
+        };
+        for (round, keys) in [(1, &[7, 1, 2, 3][..]), (2, &[3, 1]), (3, &[1])] {
+            insert(&mut index, &mut dirty, keys, &mut ids);
+            // The first key goes; in the last round it comes back.
+            dirty.remove(&index, &ids[..1]).unwrap();
+            index.remove(&ids.clone()[..1]);
+            if round == 3 {
+                insert(&mut index, &mut dirty, keys, &mut ids);
+            }
+            let kind = if round == 1 { SnapshotKind::Full } else { SnapshotKind::Incremental };
+            let mut writer = snapshot.writer(kind, 0, 0..128);
+            dirty.write(&mut writer, "t", &index, 128, |ids| Ok(rows(&index, ids, round))).unwrap();
+        }
+        let mut read = Vec::new();
+        let (mut again, mut kept) = (index.empty_like(), DirtyKeys::default());
+        for half in [0..64, 64..128] {
+            let each = |_: &[u32], rows: &RecordBatch| {
+                read.extend(rows.column(0).as_primitive::<Int64Type>().values().iter().copied());
+                Ok(())
+            };
+            kept.read(&mut snapshot.reader(half), "t", &mut again, each).unwrap();
+        }
+        read.sort_unstable();
+        assert_eq!(read, [1, 1, 1, 2]);
+        assert_eq!(again.len(), 2);
+    }
+}
