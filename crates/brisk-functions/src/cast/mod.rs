@@ -1,5 +1,7 @@
 //! Casts between SQL types, as Flink does them.
 
+pub mod temporal_text;
+
 use arrow_array::{Array, ArrayRef};
 use brisk_core::{Result, SqlType};
 
