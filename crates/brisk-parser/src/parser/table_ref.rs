@@ -78,20 +78,18 @@ impl Parser<'_> {
     fn table_primary(&mut self) -> Parsed<TableRef> {
         let start = self.span();
         let mut table = self.table_primary_kind()?;
-        if let TableRefKind::Join(_) = table.kind {
-            return Ok(table);
+        if self.at_word("MATCH_RECOGNIZE") {
+            table.span = self.since(start);
+            table = self.match_recognize(table)?;
         }
-        // What was in parentheses may be a finished table, with an alias of its own.
-        if table.alias.is_none() {
-            if self.at_word("MATCH_RECOGNIZE") {
-                table.span = self.since(start);
-                table = self.match_recognize(table)?;
-            }
-            self.refuse_unsupported_table_suffix()?;
+        self.refuse_unsupported_table_suffix()?;
+        // What was in parentheses may be a join, which has no alias, or have its alias inside.
+        let can_have_alias = !matches!(table.kind, TableRefKind::Join(_)) && table.alias.is_none();
+        if can_have_alias {
             table.alias = self.table_alias()?;
+            table.span = self.since(start);
             self.refuse_unsupported_table_suffix()?;
         }
-        table.span = self.since(start);
         Ok(table)
     }
 
