@@ -1,0 +1,289 @@
+//! Dates, times and timestamps as Flink's text formats read and write them.
+//!
+//! A timestamp is days since 1970-01-01 and nanoseconds of the day until the column's unit is known.
+
+use super::number::{write_padded, write_u64};
+
+/// How timestamps are written: `2020-01-01 10:00:00.5` or `2020-01-01T10:00:00.5`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Standard {
+    #[default]
+    Sql,
+    Iso8601,
+}
+
+/// The counts a second of an Arrow time unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Milli,
+    Micro,
+    Nano,
+}
+
+pub(crate) const DAY_NANOS: i64 = 86_400_000_000_000;
+
+impl Unit {
+    pub fn of(unit: arrow_schema::TimeUnit) -> Self {
+        match unit {
+            arrow_schema::TimeUnit::Second | arrow_schema::TimeUnit::Millisecond => Unit::Milli,
+            arrow_schema::TimeUnit::Microsecond => Unit::Micro,
+            arrow_schema::TimeUnit::Nanosecond => Unit::Nano,
+        }
+    }
+
+    pub fn nanos(self) -> i64 {
+        match self {
+            Unit::Milli => 1_000_000,
+            Unit::Micro => 1_000,
+            Unit::Nano => 1,
+        }
+    }
+
+    /// The count of units since 1970; digits beyond the unit are cut off. `None` beyond what 64 bits hold.
+    #[inline]
+    pub fn count(self, days: i32, nanos: i64) -> Option<i64> {
+        i64::from(days).checked_mul(DAY_NANOS / self.nanos())?.checked_add(nanos / self.nanos())
+    }
+}
+
+/// Two ASCII digits at `at`.
+#[inline]
+fn two(text: &[u8], at: usize) -> Option<u32> {
+    let (a, b) = (text.get(at)?.wrapping_sub(b'0'), text.get(at + 1)?.wrapping_sub(b'0'));
+    if a > 9 || b > 9 { None } else { Some(u32::from(a) * 10 + u32::from(b)) }
+}
+
+#[inline]
+fn is_leap(year: i64) -> bool {
+    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+}
+
+fn days_in_month(year: i64, month: u32) -> u32 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if is_leap(year) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a date of the proleptic Gregorian calendar.
+#[inline]
+pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * (i64::from(month) + if month > 2 { -3 } else { 9 }) + 2) / 5 + i64::from(day) - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * shifted + 2) / 5 + 1) as u32;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 } as u32;
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// Splits `yyyy-MM-dd` off the front; a year of other than four digits has a sign. The day is checked to be 1 to 31.
+#[inline]
+fn split_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
+    let (year, at) = match text.first()? {
+        b'0'..=b'9' => (i64::from(two(text, 0)? * 100 + two(text, 2)?), 4),
+        sign => {
+            let digits = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
+            if !(4..=9).contains(&digits) || !matches!(sign, b'+' | b'-') {
+                return None;
+            }
+            (super::number::parse_i64(&text[..=digits])?, digits + 1)
+        }
+    };
+    let (month, day) = (two(text, at + 1)?, two(text, at + 4)?);
+    let sound = text[at] == b'-' && text[at + 3] == b'-' && (1..=12).contains(&month) && (1..=31).contains(&day);
+    sound.then(|| ((year, month, day), &text[at + 6..]))
+}
+
+/// Days since 1970 of `yyyy-MM-dd`.
+pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
+    let ((year, month, day), rest) = split_date(text)?;
+    let sound = rest.is_empty() && day <= days_in_month(year, month);
+    sound.then(|| days_from_civil(year, month, day).try_into().ok()).flatten()
+}
+
+/// Splits `HH:mm:ss[.f]` off the front and gives nanoseconds of the day; under ISO seconds may be missing.
+#[inline]
+fn split_time(text: &[u8], standard: Standard) -> Option<(i64, &[u8])> {
+    let (hour, minute) = (two(text, 0)?, two(text, 3)?);
+    if text[2] != b':' || hour > 24 || minute > 59 {
+        return None;
+    }
+    let (second, rest) = match text.get(5) {
+        Some(b':') => (two(text, 6)?, &text[8..]),
+        _ if standard == Standard::Iso8601 => (0, &text[5..]),
+        _ => return None,
+    };
+    let (fraction, rest) = match rest {
+        [b'.', digits @ ..] if text.get(5) == Some(&b':') => split_fraction(digits)?,
+        _ => (0, rest),
+    };
+    let nanos = i64::from(hour * 3600 + minute * 60 + second) * 1_000_000_000 + fraction;
+    // 24:00 is the end of the day.
+    (second <= 59 && nanos <= DAY_NANOS).then_some((nanos, rest))
+}
+
+#[inline]
+fn split_fraction(text: &[u8]) -> Option<(i64, &[u8])> {
+    let mut value = 0i64;
+    let mut digits = 0;
+    while let Some(b @ b'0'..=b'9') = text.get(digits) {
+        if digits == 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(b - b'0');
+        digits += 1;
+    }
+    const SCALE: [i64; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+    (digits > 0).then(|| (value * SCALE[digits], &text[digits..]))
+}
+
+/// Nanoseconds of the day of `HH:mm:ss[.f]`.
+pub(crate) fn parse_time(text: &[u8], standard: Standard) -> Option<i64> {
+    let (nanos, rest) = split_time(text, standard)?;
+    (rest.is_empty() && nanos < DAY_NANOS).then_some(nanos)
+}
+
+/// Days and nanoseconds of the day of a timestamp; `zoned` ones end in `Z`. The SQL standard is lenient as Flink is: a
+/// day beyond its month's end means the last day, and 24:00:00 the next day.
+#[inline]
+pub(crate) fn parse_timestamp(text: &[u8], standard: Standard, zoned: bool) -> Option<(i32, i64)> {
+    let text = if zoned { text.strip_suffix(b"Z")? } else { text };
+    let ((year, month, day), rest) = split_date(text)?;
+    let (separator, time) = rest.split_first()?;
+    let lenient = match (standard, separator) {
+        (Standard::Sql, b' ') => true,
+        (Standard::Iso8601, b'T') => zoned,
+        _ => return None,
+    };
+    let (nanos, rest) = split_time(time, standard)?;
+    let month_end = if day > 28 { days_in_month(year, month) } else { day };
+    if !rest.is_empty() || !lenient && (day > month_end || nanos == DAY_NANOS) {
+        return None;
+    }
+    let days = i32::try_from(days_from_civil(year, month, day.min(month_end))).ok()?;
+    if nanos == DAY_NANOS { Some((days.checked_add(1)?, 0)) } else { Some((days, nanos)) }
+}
+
+pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
+    let (year, month, day) = civil_from_days(days);
+    if year > 9999 {
+        out.push(b'+');
+    } else if year < 0 {
+        out.push(b'-');
+    }
+    write_padded(year.unsigned_abs(), 4, out);
+    out.push(b'-');
+    write_padded(u64::from(month), 2, out);
+    out.push(b'-');
+    write_padded(u64::from(day), 2, out);
+}
+
+/// `HH:mm:ss`, and the fraction without its trailing zeros.
+pub(crate) fn write_time(nanos: i64, out: &mut Vec<u8>) {
+    let seconds = (nanos / 1_000_000_000) as u64;
+    write_padded(seconds / 3600, 2, out);
+    out.push(b':');
+    write_padded(seconds / 60 % 60, 2, out);
+    out.push(b':');
+    write_padded(seconds % 60, 2, out);
+    let mut fraction = (nanos % 1_000_000_000) as u64;
+    if fraction == 0 {
+        return;
+    }
+    let mut digits = 9;
+    while fraction % 10 == 0 {
+        fraction /= 10;
+        digits -= 1;
+    }
+    out.push(b'.');
+    if digits == 1 {
+        return write_u64(fraction, out);
+    }
+    write_padded(fraction, digits, out);
+}
+
+pub(crate) fn write_timestamp(count: i64, unit: Unit, standard: Standard, zoned: bool, out: &mut Vec<u8>) {
+    let per_day = DAY_NANOS / unit.nanos();
+    write_date(count.div_euclid(per_day), out);
+    out.push(if standard == Standard::Sql { b' ' } else { b'T' });
+    write_time(count.rem_euclid(per_day) * unit.nanos(), out);
+    if zoned {
+        out.push(b'Z');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, standard: Standard, zoned: bool, expected: Option<&str>) {
+        let parsed = parse_timestamp(text.as_bytes(), standard, zoned);
+        let shown = parsed.map(|(days, nanos)| {
+            let mut out = Vec::new();
+            write_timestamp(Unit::Nano.count(days, nanos).unwrap(), Unit::Nano, standard, zoned, &mut out);
+            String::from_utf8(out).unwrap()
+        });
+        assert_eq!(shown.as_deref(), expected, "{text}");
+    }
+
+    #[test]
+    fn timestamps_are_read_and_printed() {
+        use Standard::*;
+        check("2019-11-11 00:00:00.590", Sql, false, Some("2019-11-11 00:00:00.59"));
+        check("2019-11-11 00:00:00", Sql, false, Some("2019-11-11 00:00:00"));
+        check("1969-12-31 23:59:59.999999999", Sql, false, Some("1969-12-31 23:59:59.999999999"));
+        check("2020-02-30 00:00:00", Sql, false, Some("2020-02-29 00:00:00"));
+        check("2020-12-31 24:00:00", Sql, false, Some("2021-01-01 00:00:00"));
+        check("2020-01-01T10:00", Iso8601, false, Some("2020-01-01T10:00:00"));
+        check("2020-01-01T10:00:00.12Z", Iso8601, true, Some("2020-01-01T10:00:00.12Z"));
+        check("2020-01-01 10:00:00Z", Sql, true, Some("2020-01-01 10:00:00Z"));
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        use Standard::*;
+        for text in [
+            "2020-01-01T10:00:00",
+            "2020-01-01 10:00",
+            "2020-13-01 00:00:00",
+            "2020-01-01 10:00:00Z",
+            "2020-01-01",
+            "",
+            "2020-01-01 10:00:00.",
+            "2020-01-01 25:00:00",
+            "x",
+        ] {
+            check(text, Sql, false, None);
+        }
+        check("2020-01-01 10:00:00", Iso8601, false, None);
+        check("2020-02-30T10:00:00", Iso8601, false, None);
+        check("2020-01-01 10:00:00", Sql, true, None);
+    }
+
+    #[test]
+    fn dates_and_days_agree() {
+        for days in [-719_528, -1, 0, 59, 60, 11_016, 18_321, 2_932_896] {
+            let (y, m, d) = civil_from_days(days);
+            assert_eq!(days_from_civil(y, m, d), days);
+        }
+        assert_eq!(parse_date(b"1970-01-02"), Some(1));
+        assert_eq!(parse_date(b"2021-02-29"), None);
+        assert_eq!(parse_date(b"+10000-01-01"), Some(2_932_897));
+        assert_eq!(parse_time(b"10:15:30.5", Standard::Sql), Some(36_930_500_000_000));
+        assert_eq!(parse_time(b"24:00:00", Standard::Sql), None);
+    }
+}
