@@ -9,8 +9,8 @@ use crate::token::{InvalidToken, Tok, Token};
 
 /// All symbols, longer ones before their prefixes. `>` stands alone, so that `ARRAY<ARRAY<INT>>` closes twice.
 const SYMBOLS: &[&str] = &[
-    "/*+", "*/", "::", "==", "=>", "->", "<>", "<=", ">=", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ";", ".",
-    "+", "-", "*", "/", "%", "=", "<", ">", "|", "?", ":", "^", "!", "&", "~", "@",
+    "/*+", "*/", "::", "==", "=>", "->", "<>", "<=", ">=", "!=", "||", "(", ")", "[", "]", "{", "}", ",", ";", ".", "+", "-", "*", "/", "%", "=", "<", ">",
+    "|", "?", ":", "^", "!", "&", "~", "@",
 ];
 
 /// The tokens of `source`.
@@ -75,10 +75,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn token(&self, start: usize, tok: Tok) -> Token {
-        Token {
-            tok,
-            span: Span::new(start, self.at),
-        }
+        Token { tok, span: Span::new(start, self.at) }
     }
 
     /// Moves to the next token. Gives the start of a comment that never ends.
@@ -139,10 +136,7 @@ impl<'a> Lexer<'a> {
         Some(match upper {
             "X" => Tok::BinaryString(text),
             "N" => Tok::String(text),
-            _ => Tok::CharsetString {
-                charset: upper[1..].to_string(),
-                value: text,
-            },
+            _ => Tok::CharsetString { charset: upper[1..].to_string(), value: text },
         })
     }
 
@@ -155,10 +149,7 @@ impl<'a> Lexer<'a> {
             let Some(length) = rest.find(quote) else {
                 self.at = self.source.len();
                 let what = if quote == '`' { "name" } else { "string" };
-                return Err(unfinished(
-                    format!("this {what} is not closed"),
-                    Some(format!("close it with {quote}; a {quote} inside it is written twice")),
-                ));
+                return Err(unfinished(format!("this {what} is not closed"), Some(format!("close it with {quote}; a {quote} inside it is written twice"))));
             };
             text.push_str(&rest[..length]);
             self.at += length + 1;
@@ -200,10 +191,7 @@ impl<'a> Lexer<'a> {
                 other => text.push(other),
             }
         }
-        unfinished(
-            "this string is not closed".to_string(),
-            Some("close it with '".to_string()),
-        )
+        unfinished("this string is not closed".to_string(), Some("close it with '".to_string()))
     }
 
     /// The character with the next `digits` hexadecimal digits as its number.
@@ -221,10 +209,7 @@ impl<'a> Lexer<'a> {
         let text = &rest[..length];
         let closed = rest[length..].starts_with('"');
         self.at += 1 + length + usize::from(closed);
-        invalid(
-            "double quotes mean nothing in Flink SQL".to_string(),
-            Some(format!("write '{text}' for a text or `{text}` for a name")),
-        )
+        invalid("double quotes mean nothing in Flink SQL".to_string(), Some(format!("write '{text}' for a text or `{text}` for a name")))
     }
 
     fn number(&mut self) -> Tok {
@@ -263,10 +248,7 @@ impl<'a> Lexer<'a> {
             '）' => Some(")"),
             _ => None,
         };
-        invalid(
-            format!("the character {c:?} means nothing here"),
-            plain.map(|plain| format!("write {plain} instead")),
-        )
+        invalid(format!("the character {c:?} means nothing here"), plain.map(|plain| format!("write {plain} instead")))
     }
 }
 
@@ -279,19 +261,11 @@ fn is_name_part(c: char) -> bool {
 }
 
 fn invalid(message: String, remedy: Option<String>) -> Tok {
-    Tok::Invalid(Box::new(InvalidToken {
-        message,
-        remedy,
-        unfinished: false,
-    }))
+    Tok::Invalid(Box::new(InvalidToken { message, remedy, unfinished: false }))
 }
 
 fn unfinished(message: String, remedy: Option<String>) -> Tok {
-    Tok::Invalid(Box::new(InvalidToken {
-        message,
-        remedy,
-        unfinished: true,
-    }))
+    Tok::Invalid(Box::new(InvalidToken { message, remedy, unfinished: true }))
 }
 
 #[cfg(test)]
@@ -309,51 +283,32 @@ mod tests {
 
     #[test]
     fn words_and_names() {
-        check("Select `a``b` EXPR$0 größe", &[
-            word("SELECT"),
-            Tok::Quoted("a`b".to_string()),
-            word("EXPR$0"),
-            word("GRÖSSE"),
-        ]);
+        check("Select `a``b` EXPR$0 größe", &[word("SELECT"), Tok::Quoted("a`b".to_string()), word("EXPR$0"), word("GRÖSSE")]);
     }
 
     #[test]
     fn numbers() {
-        check("1 1.5 .5 1e3 1.5E-2 1e", &[
-            Tok::Integer,
-            Tok::Decimal,
-            Tok::Decimal,
-            Tok::Approximate,
-            Tok::Approximate,
-            Tok::Integer,
-            word("E"),
-        ]);
+        check("1 1.5 .5 1e3 1.5E-2 1e", &[Tok::Integer, Tok::Decimal, Tok::Decimal, Tok::Approximate, Tok::Approximate, Tok::Integer, word("E")]);
     }
 
     #[test]
     fn strings() {
-        check(r"'it''s' X'0a' _UTF8'x' u&'\0041' E'a\tb\u0041' x", &[
-            Tok::String("it's".to_string()),
-            Tok::BinaryString("0a".to_string()),
-            Tok::CharsetString {
-                charset: "UTF8".to_string(),
-                value: "x".to_string(),
-            },
-            Tok::UnicodeString(r"\0041".to_string()),
-            Tok::String("a\tbA".to_string()),
-            word("X"),
-        ]);
+        check(
+            r"'it''s' X'0a' _UTF8'x' u&'\0041' E'a\tb\u0041' x",
+            &[
+                Tok::String("it's".to_string()),
+                Tok::BinaryString("0a".to_string()),
+                Tok::CharsetString { charset: "UTF8".to_string(), value: "x".to_string() },
+                Tok::UnicodeString(r"\0041".to_string()),
+                Tok::String("a\tbA".to_string()),
+                word("X"),
+            ],
+        );
     }
 
     #[test]
     fn comments_vanish_and_hints_stay() {
-        check("a -- b\n/* c /* */ d // e\n /*+ f */", &[
-            word("A"),
-            word("D"),
-            Tok::Symbol("/*+"),
-            word("F"),
-            Tok::Symbol("*/"),
-        ]);
+        check("a -- b\n/* c /* */ d // e\n /*+ f */", &[word("A"), word("D"), Tok::Symbol("/*+"), word("F"), Tok::Symbol("*/")]);
     }
 
     #[test]

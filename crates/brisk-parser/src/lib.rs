@@ -15,8 +15,5 @@ mod token;
 mod unparse;
 
 pub use error::ParseError;
-pub use parser::{
-    Completeness, MAX_DEPTH, MAX_HEIGHT, completeness, parse_expression, parse_query, parse_script, parse_statement,
-    parse_type,
-};
+pub use parser::{Completeness, MAX_DEPTH, MAX_HEIGHT, completeness, parse_expression, parse_query, parse_script, parse_statement, parse_type};
 pub use span::{Position, Span};

@@ -1,9 +1,6 @@
 //! Expressions.
 
-use super::{
-    DataType, Ident, IntervalExpr, IntervalQualifier, IntervalLiteral, ObjectName, OrderItem, Query, Span, TableArg,
-    TimeUnit, WindowSpec,
-};
+use super::{DataType, Ident, IntervalExpr, IntervalLiteral, IntervalQualifier, ObjectName, OrderItem, Query, Span, TableArg, TimeUnit, WindowSpec};
 
 /// An expression.
 #[derive(Debug, Clone, PartialEq)]
@@ -510,6 +507,7 @@ pub enum Over {
 
 /// A JSON function with its own grammar.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is always boxed in an expression")]
 pub enum JsonCall {
     /// `JSON_EXISTS(a, 'path' [TRUE|FALSE|UNKNOWN|ERROR ON ERROR])`.
     Exists {

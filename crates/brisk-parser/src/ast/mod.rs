@@ -38,11 +38,7 @@ pub struct Ident {
 impl Ident {
     /// A name that stands nowhere in a text, for trees that are made by a program.
     pub fn new(value: impl Into<String>) -> Self {
-        Self {
-            value: value.into(),
-            quoted: false,
-            span: Span::default(),
-        }
+        Self { value: value.into(), quoted: false, span: Span::default() }
     }
 }
 

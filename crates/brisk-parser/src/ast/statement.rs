@@ -1,9 +1,6 @@
 //! Statements other than definitions.
 
-use super::{
-    AlterTable, AlterView, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
-    Drop, Expr, Hint, Ident, ObjectName, Query, Span,
-};
+use super::{AlterTable, AlterView, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView, Drop, Expr, Hint, Ident, ObjectName, Query, Span};
 
 /// A statement of a script.
 #[derive(Debug, Clone)]

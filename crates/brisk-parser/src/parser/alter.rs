@@ -2,10 +2,7 @@
 
 use super::ddl::TableElement;
 use super::{Parsed, Parser};
-use crate::ast::{
-    AlterTable, AlterTableAction, AlterView, AlterViewAction, ColumnChange, ColumnPlace, ObjectName, SchemaChange,
-    StatementKind,
-};
+use crate::ast::{AlterTable, AlterTableAction, AlterView, AlterViewAction, ColumnChange, ColumnPlace, ObjectName, SchemaChange, StatementKind};
 use crate::span::Span;
 
 impl Parser<'_> {

@@ -233,13 +233,7 @@ impl<'a> Parser<'a> {
     // --- complaining -----------------------------------------------------------------------------------------------
 
     pub(super) fn error_at(&self, span: Span, message: impl Into<String>) -> ParseError {
-        ParseError {
-            span,
-            position: span.position(self.source),
-            message: message.into(),
-            expected: Vec::new(),
-            remedy: None,
-        }
+        ParseError { span, position: span.position(self.source), message: message.into(), expected: Vec::new(), remedy: None }
     }
 
     /// This token is none of `expected`.
@@ -273,40 +267,31 @@ impl<'a> Parser<'a> {
             Tok::Symbol("!=") => Some("write <> for \"not equal\"".to_string()),
             Tok::Symbol("&" | "|" | "^") => Some("Flink SQL has no operators on bits".to_string()),
             Tok::Symbol("/*+") => Some("hints stand behind SELECT or behind the name of a table".to_string()),
-            Tok::Symbol(")") | Tok::End | Tok::Symbol(";") if after_comma => {
-                Some("remove the comma before it".to_string())
-            }
-            Tok::Word(upper) if after_comma && CLAUSE_WORDS.contains(&upper.as_str()) => {
-                Some("remove the comma before it".to_string())
-            }
+            Tok::Symbol(")") | Tok::End | Tok::Symbol(";") if after_comma => Some("remove the comma before it".to_string()),
+            Tok::Word(upper) if after_comma && CLAUSE_WORDS.contains(&upper.as_str()) => Some("remove the comma before it".to_string()),
             Tok::Word(upper) if self.at > 0 && STATEMENT_WORDS.contains(&upper.as_str()) => {
                 Some("if a new statement begins here, end the one before it with a semicolon".to_string())
             }
             Tok::Word(upper) if upper == "ILIKE" => Some("write LOWER(a) LIKE LOWER(b)".to_string()),
-            Tok::Word(upper) if is_reserved(upper) && wants_name(expected) => Some(format!(
-                "{upper} is a reserved word: if it is meant as a name, write it in backticks, `{text}`"
-            )),
+            Tok::Word(upper) if is_reserved(upper) && wants_name(expected) => {
+                Some(format!("{upper} is a reserved word: if it is meant as a name, write it in backticks, `{text}`"))
+            }
             _ => None,
         }
     }
 }
 
 /// Words that follow a list, where a comma before them is one too many.
-const CLAUSE_WORDS: &[&str] = &[
-    "FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "QUALIFY", "UNION", "EXCEPT", "INTERSECT",
-    "END", "WHEN", "THEN", "ELSE",
-];
+const CLAUSE_WORDS: &[&str] =
+    &["FROM", "WHERE", "GROUP", "HAVING", "ORDER", "LIMIT", "WINDOW", "QUALIFY", "UNION", "EXCEPT", "INTERSECT", "END", "WHEN", "THEN", "ELSE"];
 
 /// Words that begin a statement and hardly anything else.
-const STATEMENT_WORDS: &[&str] = &[
-    "SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SET", "RESET", "USE", "SHOW", "DESCRIBE", "EXPLAIN", "EXECUTE",
-    "BEGIN",
-];
+const STATEMENT_WORDS: &[&str] = &["SELECT", "INSERT", "CREATE", "DROP", "ALTER", "SET", "RESET", "USE", "SHOW", "DESCRIBE", "EXPLAIN", "EXECUTE", "BEGIN"];
 
 fn wants_name(expected: &[&str]) -> bool {
     let names = ["name", "expression", "table", "column", "alias", "field"];
     let is_name = |item: &&str| item.starts_with(char::is_lowercase) && names.iter().any(|name| item.contains(name));
-    expected.is_empty() || expected.iter().any(|item| is_name(item))
+    expected.is_empty() || expected.iter().any(is_name)
 }
 
 /// The first characters of a long token.

@@ -2,9 +2,8 @@
 
 use super::{Parsed, Parser};
 use crate::ast::{
-    ColumnDef, ColumnKind, ConstraintKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView,
-    Distribution, DistributionKind, Drop, Ident, LikeClause, LikeFeature, LikeOption, LikeStrategy, ObjectKind,
-    ObjectName, StatementKind, TableConstraint, TableOption, WatermarkDef,
+    ColumnDef, ColumnKind, ConstraintKind, CreateCatalog, CreateDatabase, CreateFunction, CreateTable, CreateView, Distribution, DistributionKind, Drop, Ident,
+    LikeClause, LikeFeature, LikeOption, LikeStrategy, ObjectKind, ObjectName, StatementKind, TableConstraint, TableOption, WatermarkDef,
 };
 use crate::span::Span;
 use crate::token::Tok;
@@ -197,12 +196,7 @@ impl Parser<'_> {
         Ok(ColumnDef { name, kind, comment, span: self.since(start) })
     }
 
-    fn typed_column(
-        &mut self,
-        start: Span,
-        column: &Ident,
-        constraints: &mut Vec<TableConstraint>,
-    ) -> Parsed<ColumnKind> {
+    fn typed_column(&mut self, start: Span, column: &Ident, constraints: &mut Vec<TableConstraint>) -> Parsed<ColumnKind> {
         let data_type = self.data_type()?;
         if self.eat_word("METADATA") {
             let key = if self.eat_word("FROM") { Some(self.string("a key in quotes")?) } else { None };

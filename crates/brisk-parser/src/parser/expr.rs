@@ -2,9 +2,12 @@
 //!
 //! Two ranks surprise: `IS NULL` binds looser than `=` (`a = b IS NULL` tests the comparison), and `IS DISTINCT FROM`
 //! binds as tight as `+`. `||` ranks with `*`.
+//!
+//! Operators associate to the left. Chains of AND or OR with more than [`CHAIN_MAX`] operands become balanced trees
+//! instead, which mean the same and are not high: programs write conditions with thousands of alternatives.
 
 use super::{Parsed, Parser};
-use crate::ast::{BinaryOp, Expr, ExprKind, IsTest, LikeOp, Quantifier, QuantifiedOperand, UnaryOp};
+use crate::ast::{BinaryOp, Expr, ExprKind, IsTest, LikeOp, QuantifiedOperand, Quantifier, UnaryOp};
 use crate::span::Span;
 use crate::token::Tok;
 
@@ -20,6 +23,9 @@ const ADD: u8 = 40;
 const MULTIPLY: u8 = 60;
 const SIGN: u8 = 80;
 const ZONE: u8 = 90;
+
+/// From so many operands on a chain of AND or OR is balanced.
+const CHAIN_MAX: usize = 32;
 
 /// An operator behind an operand.
 #[derive(Clone, Copy)]
@@ -52,10 +58,29 @@ impl Parser<'_> {
             if infix_rank < rank {
                 break;
             }
-            left = self.infix_rest(start, left, infix, infix_rank)?;
-            self.grow()?;
+            left = match infix {
+                Infix::Binary(op @ (BinaryOp::And | BinaryOp::Or), _) => self.logical_chain(left, op, infix_rank)?,
+                _ => {
+                    let expr = self.infix_rest(start, left, infix, infix_rank)?;
+                    self.grow()?;
+                    expr
+                }
+            };
         }
         Ok(left)
+    }
+
+    /// `a OR b OR c`, from the first operator on.
+    fn logical_chain(&mut self, first: Expr, op: BinaryOp, rank: u8) -> Parsed<Expr> {
+        let word = if op == BinaryOp::And { "AND" } else { "OR" };
+        let mut operands = Vec::new();
+        flatten(first, op, &mut operands);
+        while self.eat_word(word) {
+            operands.push(self.expr_above(rank + 1)?);
+        }
+        self.height += operands.len().min(CHAIN_MAX);
+        self.grow()?;
+        Ok(logical_tree(operands, op))
     }
 
     fn prefix(&mut self, start: Span) -> Parsed<Expr> {
@@ -66,6 +91,10 @@ impl Parser<'_> {
             _ => return self.primary(),
         };
         self.advance();
+        self.unary_rest(start, op, rank)
+    }
+
+    fn unary_rest(&mut self, start: Span, op: UnaryOp, rank: u8) -> Parsed<Expr> {
         let expr = Box::new(self.expr_above(rank)?);
         Ok(Expr::new(ExprKind::Unary { op, expr }, self.since(start)))
     }
@@ -99,9 +128,7 @@ impl Parser<'_> {
         match upper {
             "OR" => binary(BinaryOp::Or, OR),
             "AND" => binary(BinaryOp::And, AND),
-            "IS" if self.at_words(&["IS", "DISTINCT"]) || self.at_words(&["IS", "NOT", "DISTINCT"]) => {
-                Some((Infix::IsDistinctFrom, ADD))
-            }
+            "IS" if self.at_words(&["IS", "DISTINCT"]) || self.at_words(&["IS", "NOT", "DISTINCT"]) => Some((Infix::IsDistinctFrom, ADD)),
             "IS" => Some((Infix::Is, IS)),
             "BETWEEN" => Some((Infix::Between, MATCH)),
             "IN" => Some((Infix::In, MATCH)),
@@ -121,12 +148,8 @@ impl Parser<'_> {
             "EQUALS" => binary(BinaryOp::Equals, COMPARE),
             "PRECEDES" => binary(BinaryOp::Precedes, COMPARE),
             "SUCCEEDS" => binary(BinaryOp::Succeeds, COMPARE),
-            "IMMEDIATELY" if self.word_at(1, "PRECEDES") => {
-                Some((Infix::Binary(BinaryOp::ImmediatelyPrecedes, 2), COMPARE))
-            }
-            "IMMEDIATELY" if self.word_at(1, "SUCCEEDS") => {
-                Some((Infix::Binary(BinaryOp::ImmediatelySucceeds, 2), COMPARE))
-            }
+            "IMMEDIATELY" if self.word_at(1, "PRECEDES") => Some((Infix::Binary(BinaryOp::ImmediatelyPrecedes, 2), COMPARE)),
+            "IMMEDIATELY" if self.word_at(1, "SUCCEEDS") => Some((Infix::Binary(BinaryOp::ImmediatelySucceeds, 2), COMPARE)),
             "MEMBER" if self.word_at(1, "OF") => Some((Infix::Binary(BinaryOp::MemberOf, 2), COMPARE)),
             "SUBMULTISET" if self.word_at(1, "OF") => Some((Infix::Binary(BinaryOp::SubmultisetOf, 2), COMPARE)),
             "MULTISET" => self.infix_multiset(),
@@ -214,12 +237,7 @@ impl Parser<'_> {
     }
 
     fn json_test(&mut self) -> IsTest {
-        let tests = [
-            ("VALUE", IsTest::JsonValue),
-            ("OBJECT", IsTest::JsonObject),
-            ("ARRAY", IsTest::JsonArray),
-            ("SCALAR", IsTest::JsonScalar),
-        ];
+        let tests = [("VALUE", IsTest::JsonValue), ("OBJECT", IsTest::JsonObject), ("ARRAY", IsTest::JsonArray), ("SCALAR", IsTest::JsonScalar)];
         let found = tests.iter().find(|(word, _)| self.at_word(word));
         if found.is_some() {
             self.advance();
@@ -269,11 +287,7 @@ impl Parser<'_> {
             LikeOp::Like
         };
         let pattern = Box::new(self.expr_above(MATCH + 1)?);
-        let escape = if self.eat_word("ESCAPE") {
-            Some(Box::new(self.expr_above(SIGN)?))
-        } else {
-            None
-        };
+        let escape = if self.eat_word("ESCAPE") { Some(Box::new(self.expr_above(SIGN)?)) } else { None };
         Ok(ExprKind::Like { expr, negated, op, pattern, escape })
     }
 
@@ -296,34 +310,57 @@ impl Parser<'_> {
             self.close(open)?;
             return Ok(QuantifiedOperand::Query(query));
         }
-        let mut list = self.comma_list(Self::expr)?;
-        if list.len() == 1 && matches!(list[0].kind, ExprKind::Subquery(_)) {
-            if let Some(Expr { kind: ExprKind::Subquery(query), .. }) = list.pop() {
-                let query = Box::new(self.query_after(*query)?);
-                self.close(open)?;
-                return Ok(QuantifiedOperand::Query(query));
-            }
-        }
+        let list = self.comma_list(Self::expr_or_query)?;
         self.close(open)?;
-        Ok(QuantifiedOperand::List(list))
+        Ok(match <[Expr; 1]>::try_from(list) {
+            Ok([Expr { kind: ExprKind::Subquery(query), .. }]) => QuantifiedOperand::Query(query),
+            Ok(only) => QuantifiedOperand::List(only.into()),
+            Err(list) => QuantifiedOperand::List(list),
+        })
     }
 }
 
-const IS_TESTS: &[(&str, IsTest)] = &[
-    ("NULL", IsTest::Null),
-    ("TRUE", IsTest::True),
-    ("FALSE", IsTest::False),
-    ("UNKNOWN", IsTest::Unknown),
-    ("EMPTY", IsTest::Empty),
-];
+const IS_TESTS: &[(&str, IsTest)] =
+    &[("NULL", IsTest::Null), ("TRUE", IsTest::True), ("FALSE", IsTest::False), ("UNKNOWN", IsTest::Unknown), ("EMPTY", IsTest::Empty)];
+
+/// The operands of a chain that associates to the left.
+fn flatten(expr: Expr, op: BinaryOp, operands: &mut Vec<Expr>) {
+    match expr.kind {
+        ExprKind::Binary { op: inner, left, right } if inner == op => {
+            flatten(*left, op, operands);
+            operands.push(*right);
+        }
+        _ => operands.push(expr),
+    }
+}
+
+/// The operands under one operator: to the left, or balanced if there are many. Either way no more than [`CHAIN_MAX`]
+/// are left of each other, so that the tree is the same again when it is written and read.
+fn logical_tree(mut operands: Vec<Expr>, op: BinaryOp) -> Expr {
+    let join = |left: Expr, right: Expr| {
+        let span = left.span.to(right.span);
+        Expr::new(ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) }, span)
+    };
+    let is_long = operands.len() > CHAIN_MAX;
+    while is_long && operands.len() > CHAIN_MAX / 2 {
+        let mut pairs = Vec::with_capacity(operands.len() / 2 + 1);
+        let mut rest = operands.into_iter();
+        while let Some(left) = rest.next() {
+            pairs.push(match rest.next() {
+                Some(right) => join(left, right),
+                None => left,
+            });
+        }
+        operands = pairs;
+    }
+    let tree = operands.into_iter().reduce(join);
+    tree.expect("a chain has at least two operands")
+}
 
 impl BinaryOp {
     /// Whether it is one of `=`, `<>`, `<`, `<=`, `>`, `>=`.
     pub fn is_comparison(self) -> bool {
-        matches!(
-            self,
-            BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq
-        )
+        matches!(self, BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq)
     }
 
     /// How tight it binds; tighter is more.
@@ -351,9 +388,7 @@ impl ExprKind {
             ExprKind::Quantified { .. } => COMPARE,
             ExprKind::Is { .. } => IS,
             ExprKind::IsDistinctFrom { .. } => ADD,
-            ExprKind::Between { .. } | ExprKind::InList { .. } | ExprKind::InQuery { .. } | ExprKind::Like { .. } => {
-                MATCH
-            }
+            ExprKind::Between { .. } | ExprKind::InList { .. } | ExprKind::InQuery { .. } | ExprKind::Like { .. } => MATCH,
             ExprKind::AtTimeZone { .. } => ZONE,
             _ => u8::MAX,
         }

@@ -2,8 +2,8 @@
 
 use super::{Parsed, Parser};
 use crate::ast::{
-    Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, Ident, NullTreatment, ObjectName, Over, Query,
-    QueryBody, QueryBodyKind, SetQuantifier, TableArg,
+    Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, Ident, NullTreatment, ObjectName, Over, Query, QueryBody, QueryBodyKind, SetQuantifier,
+    TableArg,
 };
 use crate::span::Span;
 use crate::token::Tok;
@@ -39,15 +39,11 @@ impl Parser<'_> {
 
     /// The parenthesis behind the name of a function, and what follows it. `in_from`: a query among the arguments is
     /// a table, not a value.
-    pub(super) fn call_rest(&mut self, name: ObjectName, in_from: bool) -> Parsed<FunctionCall> {
-        self.nest(|parser| parser.call_rest_here(name, in_from))
-    }
-
-    fn call_rest_here(&mut self, name: ObjectName, in_from: bool) -> Parsed<FunctionCall> {
+    pub(super) fn call_rest(&mut self, name: ObjectName, in_from: bool) -> Parsed<Box<FunctionCall>> {
         let start = name.span;
         let open = self.span();
         self.expect_symbol("(")?;
-        let mut call = FunctionCall::new(name, start);
+        let mut call = Box::new(FunctionCall::new(name, start));
         if !self.eat_symbol(")") {
             self.arguments(&mut call, in_from)?;
             self.close(open)?;
@@ -92,11 +88,7 @@ impl Parser<'_> {
             })?);
         }
         if self.eat_word("OVER") {
-            call.over = Some(if self.at_symbol("(") {
-                Over::Window(self.window_spec()?)
-            } else {
-                Over::Named(self.ident("the name of a window")?)
-            });
+            call.over = Some(if self.at_symbol("(") { Over::Window(self.window_spec()?) } else { Over::Named(self.ident("the name of a window")?) });
         }
         Ok(())
     }
@@ -136,6 +128,10 @@ impl Parser<'_> {
             return Ok(FunctionArgValue::Model(self.object_name("a model")?));
         }
         let expr = self.expr_or_query()?;
+        self.argument_of(expr, in_from)
+    }
+
+    fn argument_of(&mut self, expr: Expr, in_from: bool) -> Parsed<FunctionArgValue> {
         let set_semantics = self.at_words(&["PARTITION", "BY"]);
         match expr.kind {
             ExprKind::Subquery(query) if in_from || set_semantics => self.table_argument_rest(*query, expr.span),
@@ -147,11 +143,7 @@ impl Parser<'_> {
     fn table_argument(&mut self) -> Parsed<FunctionArgValue> {
         let start = self.span();
         self.expect_word("TABLE")?;
-        let name = if self.at_symbol("(") {
-            self.parenthesized(|parser| parser.object_name("a table"))?
-        } else {
-            self.object_name("a table")?
-        };
+        let name = if self.at_symbol("(") { self.parenthesized(|parser| parser.object_name("a table"))? } else { self.object_name("a table")? };
         let span = self.since(start);
         let body = QueryBody { kind: QueryBodyKind::Table(name), span };
         self.table_argument_rest(Query::from_body(body), start)

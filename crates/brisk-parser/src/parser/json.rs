@@ -1,31 +1,33 @@
 //! The JSON functions of the SQL standard.
 
-use super::{Parsed, Parser};
-use crate::ast::{
-    Expr, ExprKind, JsonCall, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper,
-};
+use super::{OperandParser, Parsed, Parser};
+use crate::ast::{Expr, ExprKind, JsonCall, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper};
 
-impl Parser<'_> {
-    /// The call of the JSON function `upper`; nothing for other names that begin so.
-    pub(super) fn json_call(&mut self, upper: &str) -> Parsed<Option<ExprKind>> {
-        let call: fn(&mut Self) -> Parsed<JsonCall> = match upper {
-            "JSON_EXISTS" => Self::json_exists,
-            "JSON_VALUE" => Self::json_value,
-            "JSON_QUERY" => Self::json_query,
-            "JSON_OBJECT" => Self::json_object,
-            "JSON_ARRAY" => Self::json_array,
-            "JSON_OBJECTAGG" => Self::json_object_agg,
-            "JSON_ARRAYAGG" => Self::json_array_agg,
-            _ => return Ok(None),
-        };
+impl<'a> Parser<'a> {
+    /// What parses the call of the JSON function `upper`; nothing for other names.
+    pub(super) fn json_call(upper: &str) -> Option<OperandParser<'a>> {
+        Some(match upper {
+            "JSON_EXISTS" => |parser| parser.json_call_of(Self::json_exists),
+            "JSON_VALUE" => |parser| parser.json_call_of(Self::json_value),
+            "JSON_QUERY" => |parser| parser.json_call_of(Self::json_query),
+            "JSON_OBJECT" => |parser| parser.json_call_of(Self::json_object),
+            "JSON_ARRAY" => |parser| parser.json_call_of(Self::json_array),
+            "JSON_OBJECTAGG" => |parser| parser.json_call_of(Self::json_object_agg),
+            "JSON_ARRAYAGG" => |parser| parser.json_call_of(Self::json_array_agg),
+            _ => return None,
+        })
+    }
+
+    fn json_call_of(&mut self, inner: fn(&mut Self) -> Parsed<Box<JsonCall>>) -> Parsed<ExprKind> {
         self.advance();
-        let mut call = self.parenthesized(call)?;
-        if let JsonCall::ArrayAgg { order_by, .. } = &mut call {
-            if order_by.is_empty() && self.eat_words(&["WITHIN", "GROUP"]) {
-                *order_by = self.parenthesized(Self::order_by)?;
-            }
+        let mut call = self.parenthesized(inner)?;
+        if let JsonCall::ArrayAgg { order_by, .. } = call.as_mut()
+            && order_by.is_empty()
+            && self.eat_words(&["WITHIN", "GROUP"])
+        {
+            *order_by = self.parenthesized(Self::order_by)?;
         }
-        Ok(Some(ExprKind::Json(Box::new(call))))
+        Ok(ExprKind::Json(call))
     }
 
     /// `document [FORMAT JSON], 'path'`.
@@ -41,7 +43,7 @@ impl Parser<'_> {
         Ok(operand)
     }
 
-    fn json_exists(&mut self) -> Parsed<JsonCall> {
+    fn json_exists(&mut self) -> Parsed<Box<JsonCall>> {
         let (input, path) = self.json_input_and_path()?;
         let behaviors = [
             ("TRUE", JsonExistsOnError::True),
@@ -55,10 +57,10 @@ impl Parser<'_> {
             self.advance();
             self.expect_words(&["ON", "ERROR"])?;
         }
-        Ok(JsonCall::Exists { input, path, on_error })
+        Ok(Box::new(JsonCall::Exists { input, path, on_error }))
     }
 
-    fn json_value(&mut self) -> Parsed<JsonCall> {
+    fn json_value(&mut self) -> Parsed<Box<JsonCall>> {
         let (input, path) = self.json_input_and_path()?;
         let returning = if self.eat_word("RETURNING") { Some(self.data_type()?) } else { None };
         let (mut on_empty, mut on_error) = (None, None);
@@ -69,7 +71,7 @@ impl Parser<'_> {
                 on_error = Some(behavior);
             }
         }
-        Ok(JsonCall::Value { input, path, returning, on_empty, on_error })
+        Ok(Box::new(JsonCall::Value { input, path, returning, on_empty, on_error }))
     }
 
     fn json_value_behavior(&mut self) -> Parsed<Option<JsonValueBehavior>> {
@@ -96,7 +98,7 @@ impl Parser<'_> {
         Err(self.unexpected(if empty_free && error_free { &["EMPTY", "ERROR"] } else { &["ERROR"] }))
     }
 
-    fn json_query(&mut self) -> Parsed<JsonCall> {
+    fn json_query(&mut self) -> Parsed<Box<JsonCall>> {
         let (input, path) = self.json_input_and_path()?;
         let returning = if self.eat_word("RETURNING") { Some(self.data_type()?) } else { None };
         let wrapper = self.json_wrapper()?;
@@ -108,7 +110,7 @@ impl Parser<'_> {
                 on_error = Some(behavior);
             }
         }
-        Ok(JsonCall::Query { input, path, returning, wrapper, on_empty, on_error })
+        Ok(Box::new(JsonCall::Query { input, path, returning, wrapper, on_empty, on_error }))
     }
 
     fn json_wrapper(&mut self) -> Parsed<Option<JsonWrapper>> {
@@ -143,12 +145,12 @@ impl Parser<'_> {
         }
     }
 
-    fn json_object(&mut self) -> Parsed<JsonCall> {
+    fn json_object(&mut self) -> Parsed<Box<JsonCall>> {
         let mut entries = Vec::new();
         if !self.at_symbol(")") && !self.at_json_on_null() {
             entries = self.comma_list(Self::json_entry)?;
         }
-        Ok(JsonCall::Object { entries, on_null: self.json_on_null()? })
+        Ok(Box::new(JsonCall::Object { entries, on_null: self.json_on_null()? }))
     }
 
     /// `[KEY] k VALUE v` or `k : v`.
@@ -163,23 +165,23 @@ impl Parser<'_> {
         Ok((key, self.json_operand()?))
     }
 
-    fn json_array(&mut self) -> Parsed<JsonCall> {
+    fn json_array(&mut self) -> Parsed<Box<JsonCall>> {
         let mut items = Vec::new();
         if !self.at_symbol(")") && !self.at_json_on_null() {
             items = self.comma_list(Self::json_operand)?;
         }
-        Ok(JsonCall::Array { items, on_null: self.json_on_null()? })
+        Ok(Box::new(JsonCall::Array { items, on_null: self.json_on_null()? }))
     }
 
-    fn json_object_agg(&mut self) -> Parsed<JsonCall> {
+    fn json_object_agg(&mut self) -> Parsed<Box<JsonCall>> {
         let (key, value) = self.json_entry()?;
-        Ok(JsonCall::ObjectAgg { key, value, on_null: self.json_on_null()? })
+        Ok(Box::new(JsonCall::ObjectAgg { key, value, on_null: self.json_on_null()? }))
     }
 
-    fn json_array_agg(&mut self) -> Parsed<JsonCall> {
+    fn json_array_agg(&mut self) -> Parsed<Box<JsonCall>> {
         let item = self.json_operand()?;
         let order_by = if self.at_word("ORDER") { self.order_by()? } else { Vec::new() };
-        Ok(JsonCall::ArrayAgg { item, order_by, on_null: self.json_on_null()? })
+        Ok(Box::new(JsonCall::ArrayAgg { item, order_by, on_null: self.json_on_null()? }))
     }
 
     fn at_json_on_null(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Constants.
 
 use super::{Parsed, Parser};
-use crate::ast::{ExprKind, Expr, IntervalExpr, IntervalLiteral, IntervalQualifier, Literal, TimeUnit, UnaryOp, BinaryOp};
+use crate::ast::{BinaryOp, Expr, ExprKind, IntervalExpr, IntervalLiteral, IntervalQualifier, Literal, TimeUnit, UnaryOp};
 use crate::span::Span;
 use crate::token::Tok;
 

@@ -1,9 +1,7 @@
 //! MATCH_RECOGNIZE.
 
 use super::{Parsed, Parser};
-use crate::ast::{
-    AfterMatch, Define, MatchRecognize, Measure, Pattern, PatternKind, RowsPerMatch, Subset, TableRef, TableRefKind,
-};
+use crate::ast::{AfterMatch, Define, MatchRecognize, Measure, Pattern, PatternKind, RowsPerMatch, Subset, TableRef, TableRefKind};
 use crate::span::Span;
 use crate::token::Tok;
 

@@ -25,18 +25,23 @@ mod window;
 
 pub use script::{Completeness, completeness, parse_script, parse_statement};
 
-use crate::ast::{DataType, Expr, Query};
+use crate::ast::{DataType, Expr, ExprKind, Query};
 use crate::error::ParseError;
 use crate::lexer::lex;
 use crate::token::Token;
 
-/// How deep parentheses, subqueries, calls and types may nest.
+/// How deep parentheses, subqueries, calls and types may nest. Most forms take one level, subqueries in FROM take two.
 pub const MAX_DEPTH: usize = 64;
 
-/// How high a tree may grow: nesting plus the operators of a chain.
-pub const MAX_HEIGHT: usize = 1000;
+/// How high a tree may grow: nesting plus the operators of a chain. Chains of AND and OR have no limit: see
+/// [`expr`](self).
+pub const MAX_HEIGHT: usize = 256;
 
 pub(crate) type Parsed<T> = Result<T, ParseError>;
+
+/// What parses one kind of operand. Chosen first and called afterwards: a `match` with a call in each arm would take so
+/// much of the stack that little could nest.
+pub(crate) type OperandParser<'a> = fn(&mut Parser<'a>) -> Parsed<ExprKind>;
 
 /// Where the grammar stands in the tokens of one text.
 pub(crate) struct Parser<'a> {
@@ -52,14 +57,7 @@ pub(crate) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     fn new(source: &'a str) -> Self {
-        Self {
-            source,
-            tokens: lex(source),
-            at: 0,
-            depth: 0,
-            height: 0,
-            parameters: 0,
-        }
+        Self { source, tokens: lex(source), at: 0, depth: 0, height: 0, parameters: 0 }
     }
 
     /// Parses one level deeper.

@@ -1,12 +1,12 @@
 //! Operands: literals, names, calls, constructors, parentheses, and what may follow them (`[i]`, `.field`).
 
-use super::{Parsed, Parser};
-use crate::ast::{Expr, ExprKind, Ident, ObjectName};
+use super::{OperandParser, Parsed, Parser};
+use crate::ast::{Expr, ExprKind, Ident, ObjectName, Query};
 use crate::keywords::{is_context_variable, is_reserved, is_reserved_function};
 use crate::span::Span;
 use crate::token::Tok;
 
-impl Parser<'_> {
+impl<'a> Parser<'a> {
     /// An operand with its subscripts and fields.
     pub(super) fn primary(&mut self) -> Parsed<Expr> {
         let start = self.span();
@@ -14,15 +14,8 @@ impl Parser<'_> {
         loop {
             if self.eat_symbol("[") {
                 expr = self.element_rest(start, expr)?;
-            } else if self.at_symbol(".") {
-                self.advance();
-                let kind = if self.eat_symbol("*") {
-                    ExprKind::AllFields(Box::new(expr))
-                } else {
-                    let name = self.ident("the name of a field")?;
-                    ExprKind::Field { expr: Box::new(expr), name }
-                };
-                expr = Expr::new(kind, self.since(start));
+            } else if self.eat_symbol(".") {
+                expr = self.field_rest(start, expr)?;
             } else {
                 return Ok(expr);
             }
@@ -37,15 +30,16 @@ impl Parser<'_> {
         Ok(Expr::new(kind, self.since(start)))
     }
 
+    fn field_rest(&mut self, start: Span, expr: Expr) -> Parsed<Expr> {
+        let expr = Box::new(expr);
+        let kind = if self.eat_symbol("*") { ExprKind::AllFields(expr) } else { ExprKind::Field { expr, name: self.ident("the name of a field")? } };
+        Ok(Expr::new(kind, self.since(start)))
+    }
+
     fn atom(&mut self, start: Span) -> Parsed<Expr> {
         match self.tok() {
             Tok::Symbol("(") => return self.parenthesized_expr(start),
-            Tok::Symbol("?") => {
-                self.advance();
-                let number = self.parameters;
-                self.parameters += 1;
-                return Ok(Expr::new(ExprKind::Parameter(number), start));
-            }
+            Tok::Symbol("?") => return Ok(self.parameter(start)),
             Tok::Quoted(_) => return self.name_or_call(start),
             Tok::Word(upper) => {
                 let upper = upper.clone();
@@ -53,10 +47,21 @@ impl Parser<'_> {
             }
             _ => {}
         }
+        self.plain_literal(start)
+    }
+
+    fn plain_literal(&mut self, start: Span) -> Parsed<Expr> {
         match self.literal()? {
             Some(literal) => Ok(Expr::new(ExprKind::Literal(literal), self.since(start))),
             None => Err(self.unexpected(&["an expression"])),
         }
+    }
+
+    fn parameter(&mut self, start: Span) -> Expr {
+        self.advance();
+        let number = self.parameters;
+        self.parameters += 1;
+        Expr::new(ExprKind::Parameter(number), start)
     }
 
     /// An operand that begins with a bare word.
@@ -64,49 +69,46 @@ impl Parser<'_> {
         if let Some(literal) = self.word_literal(upper)? {
             return Ok(Expr::new(ExprKind::Literal(literal), self.since(start)));
         }
-        if self.symbol_at(1, "(") {
-            if let Some(kind) = self.special_call(upper)? {
-                return Ok(Expr::new(kind, self.since(start)));
-            }
-        }
-        let constructed = self.constructor(upper)?;
-        if let Some(kind) = constructed {
+        let is_call = self.symbol_at(1, "(");
+        let special = if is_call { Self::special_call(upper) } else { None };
+        if let Some(parse) = special.or_else(|| self.constructor(upper)) {
+            let kind = parse(self)?;
             return Ok(Expr::new(kind, self.since(start)));
         }
-        if is_context_variable(upper) && !self.symbol_at(1, "(") {
+        if is_context_variable(upper) && !is_call {
             return self.context_variable(start);
         }
-        if is_reserved(upper) && !(is_reserved_function(upper) && self.symbol_at(1, "(")) {
+        if is_reserved(upper) && !(is_reserved_function(upper) && is_call) {
             return Err(self.unexpected(&["an expression"]));
         }
         self.name_or_call(start)
     }
 
-    /// Operands with a grammar of their own that are no calls.
-    fn constructor(&mut self, upper: &str) -> Parsed<Option<ExprKind>> {
+    /// What parses operands with a grammar of their own that are no calls.
+    fn constructor(&self, upper: &str) -> Option<OperandParser<'a>> {
         let bracket = self.symbol_at(1, "[");
         let query = self.symbol_at(1, "(") && self.query_at(2);
-        Ok(Some(match upper {
-            "INTERVAL" => self.interval()?,
-            "CASE" => self.case()?,
-            "DEFAULT" => {
-                self.advance();
-                ExprKind::Default
-            }
-            "ROW" if self.symbol_at(1, "(") => self.row()?,
-            "ARRAY" if bracket => ExprKind::Array(self.bracketed_list()?),
-            "MULTISET" if bracket => ExprKind::Multiset(self.bracketed_list()?),
-            "MAP" if bracket => self.map()?,
-            "ARRAY" if query => ExprKind::ArrayQuery(self.constructor_query()?),
-            "MULTISET" if query => ExprKind::MultisetQuery(self.constructor_query()?),
-            "MAP" if query => ExprKind::MapQuery(self.constructor_query()?),
-            "RUNNING" => self.semantics(false)?,
-            "FINAL" if matches!(self.tok_at(1), Tok::Word(_)) && self.symbol_at(2, "(") => self.semantics(true)?,
-            _ => return Ok(None),
-        }))
+        Some(match upper {
+            "INTERVAL" => Self::interval,
+            "CASE" => Self::case,
+            "DEFAULT" => |parser| {
+                parser.advance();
+                Ok(ExprKind::Default)
+            },
+            "ROW" if self.symbol_at(1, "(") => Self::row,
+            "ARRAY" if bracket => |parser| Ok(ExprKind::Array(parser.bracketed_list()?)),
+            "MULTISET" if bracket => |parser| Ok(ExprKind::Multiset(parser.bracketed_list()?)),
+            "MAP" if bracket => Self::map,
+            "ARRAY" if query => |parser| Ok(ExprKind::ArrayQuery(parser.constructor_query()?)),
+            "MULTISET" if query => |parser| Ok(ExprKind::MultisetQuery(parser.constructor_query()?)),
+            "MAP" if query => |parser| Ok(ExprKind::MapQuery(parser.constructor_query()?)),
+            "RUNNING" => |parser| parser.semantics(false),
+            "FINAL" if matches!(self.tok_at(1), Tok::Word(_)) && self.symbol_at(2, "(") => |parser| parser.semantics(true),
+            _ => return None,
+        })
     }
 
-    fn constructor_query(&mut self) -> Parsed<Box<crate::ast::Query>> {
+    fn constructor_query(&mut self) -> Parsed<Box<Query>> {
         self.advance();
         Ok(Box::new(self.parenthesized(Self::query)?))
     }
@@ -168,12 +170,8 @@ impl Parser<'_> {
     fn parenthesized_expr(&mut self, start: Span) -> Parsed<Expr> {
         self.expect_symbol("(")?;
         let first = self.expr_or_query()?;
-        if self.at_symbol(",") {
-            self.advance();
-            let mut items = vec![first];
-            items.extend(self.comma_list(Self::expr_or_query)?);
-            self.close(start)?;
-            return Ok(Expr::new(ExprKind::Row(items), self.since(start)));
+        if self.eat_symbol(",") {
+            return self.row_rest(start, first);
         }
         self.close(start)?;
         if self.at_interval_unit() && !self.symbol_at(1, "(") {
@@ -182,20 +180,28 @@ impl Parser<'_> {
         Ok(first)
     }
 
+    fn row_rest(&mut self, start: Span, first: Expr) -> Parsed<Expr> {
+        let mut items = vec![first];
+        items.extend(self.comma_list(Self::expr_or_query)?);
+        self.close(start)?;
+        Ok(Expr::new(ExprKind::Row(items), self.since(start)))
+    }
+
     /// An expression, or a query that may begin with parentheses.
     pub(super) fn expr_or_query(&mut self) -> Parsed<Expr> {
         if self.at_query() {
             return self.subquery();
         }
         let expr = self.expr()?;
-        match expr.kind {
-            ExprKind::Subquery(query) if self.at_query_rest() => {
-                let query = self.query_after(*query)?;
-                let span = query.span;
-                Ok(Expr::new(ExprKind::Subquery(Box::new(query)), span))
-            }
-            _ => Ok(expr),
-        }
+        if self.at_query_rest() { self.expr_as_query(expr) } else { Ok(expr) }
+    }
+
+    /// What follows a query in parentheses that was taken for an operand.
+    fn expr_as_query(&mut self, expr: Expr) -> Parsed<Expr> {
+        let ExprKind::Subquery(query) = expr.kind else { return Ok(expr) };
+        let query = Box::new(self.query_after(*query)?);
+        let span = query.span;
+        Ok(Expr::new(ExprKind::Subquery(query), span))
     }
 
     /// A dotted name, or a call of one.
@@ -203,7 +209,7 @@ impl Parser<'_> {
         let name = self.function_or_column_name()?;
         if self.at_symbol("(") {
             let call = self.call_rest(name, false)?;
-            return Ok(Expr::new(ExprKind::Function(Box::new(call)), self.since(start)));
+            return Ok(Expr::new(ExprKind::Function(call), self.since(start)));
         }
         let span = name.span;
         Ok(Expr::new(ExprKind::Name(name), span))
@@ -211,15 +217,14 @@ impl Parser<'_> {
 
     /// A name where reserved words are allowed in front of a parenthesis.
     pub(super) fn function_or_column_name(&mut self) -> Parsed<ObjectName> {
-        if let Tok::Word(upper) = self.tok() {
-            if is_reserved_function(upper) && self.symbol_at(1, "(") {
-                let span = self.span();
-                let value = self.text(span).to_string();
-                self.advance();
-                let part = Ident { value, quoted: false, span };
-                return Ok(ObjectName { parts: vec![part], span });
-            }
+        let reserved = matches!(self.tok(), Tok::Word(upper) if is_reserved_function(upper));
+        if !reserved || !self.symbol_at(1, "(") {
+            return self.object_name("an expression");
         }
-        self.object_name("an expression")
+        let span = self.span();
+        let value = self.text(span).to_string();
+        self.advance();
+        let part = Ident { value, quoted: false, span };
+        Ok(ObjectName { parts: vec![part], span })
     }
 }

@@ -56,9 +56,7 @@ pub fn completeness(source: &str) -> Completeness {
             Tok::Symbol(";") => {}
             _ => {
                 let first = at == 0 || tokens[at - 1].tok == Tok::Symbol(";");
-                if words_at(&tokens, at, &["STATEMENT", "SET", "BEGIN"])
-                    || first && words_at(&tokens, at, &["BEGIN", "STATEMENT", "SET"])
-                {
+                if words_at(&tokens, at, &["STATEMENT", "SET", "BEGIN"]) || first && words_at(&tokens, at, &["BEGIN", "STATEMENT", "SET"]) {
                     in_set = true;
                 } else if first && words_at(&tokens, at, &["END"]) {
                     in_set = false;
@@ -71,10 +69,7 @@ pub fn completeness(source: &str) -> Completeness {
 }
 
 fn words_at(tokens: &[Token], at: usize, words: &[&str]) -> bool {
-    words
-        .iter()
-        .enumerate()
-        .all(|(ahead, word)| matches!(tokens.get(at + ahead), Some(Token { tok: Tok::Word(found), .. }) if found == word))
+    words.iter().enumerate().all(|(ahead, word)| matches!(tokens.get(at + ahead), Some(Token { tok: Tok::Word(found), .. }) if found == word))
 }
 
 impl Parser<'_> {

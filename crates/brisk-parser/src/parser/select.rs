@@ -1,10 +1,7 @@
 //! SELECT, from its hints to QUALIFY.
 
 use super::{Parsed, Parser};
-use crate::ast::{
-    ExprKind, GroupBy, GroupItem, GroupItemKind, Hint, HintArgs, Ident, ObjectName, Select, SelectItem,
-    SelectItemKind, SetQuantifier,
-};
+use crate::ast::{ExprKind, GroupBy, GroupItem, GroupItemKind, Hint, HintArgs, Ident, ObjectName, Select, SelectItem, SelectItemKind, SetQuantifier};
 use crate::token::Tok;
 
 impl Parser<'_> {
@@ -20,18 +17,8 @@ impl Parser<'_> {
             None
         };
         let items = self.comma_list(Self::select_item)?;
-        let mut select = Select {
-            hints,
-            quantifier,
-            items,
-            from: Vec::new(),
-            filter: None,
-            group_by: None,
-            having: None,
-            windows: Vec::new(),
-            qualify: None,
-            span: start,
-        };
+        let mut select =
+            Select { hints, quantifier, items, from: Vec::new(), filter: None, group_by: None, having: None, windows: Vec::new(), qualify: None, span: start };
         if self.eat_word("FROM") {
             self.select_from(&mut select)?;
         }
@@ -69,13 +56,7 @@ impl Parser<'_> {
             return Ok(SelectItem { kind, span: self.since(start) });
         }
         let expr = self.expr()?;
-        let alias = if self.eat_word("AS") {
-            Some(self.ident("an alias")?)
-        } else if self.name_at(0) {
-            Some(self.ident("an alias")?)
-        } else {
-            None
-        };
+        let alias = if self.eat_word("AS") || self.name_at(0) { Some(self.ident("an alias")?) } else { None };
         let kind = SelectItemKind::Expr { expr, alias };
         Ok(SelectItem { kind, span: self.since(start) })
     }

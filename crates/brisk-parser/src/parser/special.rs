@@ -1,32 +1,29 @@
 //! Calls and forms with a grammar of their own: CAST, CASE, EXTRACT, TRIM ...
 
-use super::{Parsed, Parser};
-use crate::ast::{
-    CaseBranch, Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, Ident, ObjectName, TrimSide,
-};
+use super::{OperandParser, Parsed, Parser};
+use crate::ast::{CaseBranch, Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, Ident, ObjectName, TrimSide};
 use crate::span::Span;
 
-impl Parser<'_> {
-    /// The call that begins with the word `upper` and a parenthesis; nothing where it is an ordinary one.
-    pub(super) fn special_call(&mut self, upper: &str) -> Parsed<Option<ExprKind>> {
-        Ok(Some(match upper {
-            "CAST" => self.cast(false)?,
-            "TRY_CAST" => self.cast(true)?,
-            "EXTRACT" => self.extract()?,
-            "POSITION" => self.position()?,
-            "OVERLAY" => self.overlay()?,
-            "SUBSTRING" => self.substring()?,
-            "TRIM" => self.trim()?,
-            "FLOOR" => self.round(false)?,
-            "CEIL" | "CEILING" => self.round(true)?,
-            "TIMESTAMPADD" => self.timestamp_add()?,
-            "TIMESTAMPDIFF" => self.timestamp_diff()?,
-            "EXISTS" => self.exists(true)?,
-            "UNIQUE" => self.exists(false)?,
-            "PERIOD" => self.period()?,
-            _ if upper.starts_with("JSON_") => return self.json_call(upper),
-            _ => return Ok(None),
-        }))
+impl<'a> Parser<'a> {
+    /// What parses the call that begins with the word `upper` and a parenthesis; nothing where it is an ordinary one.
+    pub(super) fn special_call(upper: &str) -> Option<OperandParser<'a>> {
+        Some(match upper {
+            "CAST" => |parser| parser.cast(false),
+            "TRY_CAST" => |parser| parser.cast(true),
+            "EXTRACT" => Self::extract,
+            "POSITION" => Self::position,
+            "OVERLAY" => Self::overlay,
+            "SUBSTRING" => Self::substring,
+            "TRIM" => Self::trim,
+            "FLOOR" => |parser| parser.round(false),
+            "CEIL" | "CEILING" => |parser| parser.round(true),
+            "TIMESTAMPADD" => Self::timestamp_add,
+            "TIMESTAMPDIFF" => Self::timestamp_diff,
+            "EXISTS" => |parser| parser.exists(true),
+            "UNIQUE" => |parser| parser.exists(false),
+            "PERIOD" => Self::period,
+            _ => return Self::json_call(upper),
+        })
     }
 
     fn cast(&mut self, is_try: bool) -> Parsed<ExprKind> {
@@ -103,11 +100,7 @@ impl Parser<'_> {
     /// A call without anything special about it.
     fn plain_call(&self, name: &str, start: Span, args: Vec<Expr>) -> ExprKind {
         let part = Ident { span: start, ..Ident::new(name) };
-        let args = args.into_iter().map(|expr| FunctionArg {
-            name: None,
-            span: expr.span,
-            value: FunctionArgValue::Expr(expr),
-        });
+        let args = args.into_iter().map(|expr| FunctionArg { name: None, span: expr.span, value: FunctionArgValue::Expr(expr) });
         ExprKind::Function(Box::new(FunctionCall {
             args: args.collect(),
             ..FunctionCall::new(ObjectName { parts: vec![part], span: start }, self.since(start))

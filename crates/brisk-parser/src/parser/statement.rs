@@ -1,9 +1,7 @@
 //! Statements: which one begins here, and those that neither define nor show anything.
 
 use super::{Parsed, Parser};
-use crate::ast::{
-    Explain, ExplainDetail, Insert, ObjectName, PartitionItem, Statement, StatementKind, StopJob,
-};
+use crate::ast::{Explain, ExplainDetail, Insert, ObjectName, PartitionItem, Statement, StatementKind, StopJob};
 use crate::token::Tok;
 
 impl Parser<'_> {
@@ -224,7 +222,7 @@ impl Parser<'_> {
             return Ok(value);
         }
         let start = self.span();
-        while !self.at_end() && !(is_key && self.at_symbol("=")) {
+        while !(self.at_end() || is_key && self.at_symbol("=")) {
             if let Tok::Invalid(_) = self.tok() {
                 return Err(self.unexpected(&[]));
             }

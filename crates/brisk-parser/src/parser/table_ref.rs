@@ -1,9 +1,7 @@
 //! FROM: tables, subqueries, table functions and joins.
 
 use super::{Parsed, Parser};
-use crate::ast::{
-    FunctionCall, Ident, Join, JoinConstraint, JoinKind, ObjectName, TableAlias, TableRef, TableRefKind,
-};
+use crate::ast::{FunctionCall, Ident, Join, JoinConstraint, JoinKind, ObjectName, TableAlias, TableRef, TableRefKind};
 use crate::keywords::is_reserved_function;
 use crate::span::Span;
 use crate::token::Tok;
@@ -111,10 +109,10 @@ impl Parser<'_> {
             self.unnest()?
         } else if self.at_word("TABLE") && self.symbol_at(1, "(") {
             self.advance();
-            let call = Box::new(self.parenthesized(Self::table_function_call)?);
+            let call = self.parenthesized(Self::table_function_call)?;
             TableRefKind::Function { call, lateral, hints: self.hints()? }
         } else if self.at_table_function() {
-            let call = Box::new(self.table_function_call()?);
+            let call = self.table_function_call()?;
             TableRefKind::Function { call, lateral, hints: self.hints()? }
         } else if lateral {
             return Err(self.unexpected(&["\"(\"", "TABLE("]));
@@ -151,7 +149,7 @@ impl Parser<'_> {
         false
     }
 
-    fn table_function_call(&mut self) -> Parsed<FunctionCall> {
+    fn table_function_call(&mut self) -> Parsed<Box<FunctionCall>> {
         let name: ObjectName = self.function_or_column_name()?;
         self.call_rest(name, true)
     }
@@ -165,9 +163,7 @@ impl Parser<'_> {
         } else {
             let table = self.table_ref()?;
             match table.kind {
-                TableRefKind::Query { query, .. } if table.alias.is_none() && self.at_query_rest() => {
-                    self.query_after(*query)?
-                }
+                TableRefKind::Query { query, .. } if table.alias.is_none() && self.at_query_rest() => self.query_after(*query)?,
                 TableRefKind::Query { query, .. } if table.alias.is_none() => *query,
                 _ => {
                     self.close(open)?;

@@ -217,10 +217,8 @@ impl Parser<'_> {
     }
 }
 
-const TYPES_WITH_ARGUMENTS: &[&str] = &[
-    "CHAR", "CHARACTER", "BINARY", "VARCHAR", "VARBINARY", "DOUBLE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "INTERVAL",
-    "DECIMAL", "DEC", "NUMERIC",
-];
+const TYPES_WITH_ARGUMENTS: &[&str] =
+    &["CHAR", "CHARACTER", "BINARY", "VARCHAR", "VARBINARY", "DOUBLE", "TIME", "TIMESTAMP", "TIMESTAMP_LTZ", "INTERVAL", "DECIMAL", "DEC", "NUMERIC"];
 
 /// Types of one word without arguments.
 fn plain_type(upper: &str) -> Option<TypeKind> {

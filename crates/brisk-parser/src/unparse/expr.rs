@@ -4,9 +4,8 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::{Quoted, clause, commas};
 use crate::ast::{
-    BinaryOp, CaseBranch, Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, IntervalLiteral, IsTest,
-    JsonCall, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper, LikeOp, Literal,
-    NullTreatment, Over, Quantifier, QuantifiedOperand, SetQuantifier, TrimSide, UnaryOp,
+    BinaryOp, CaseBranch, Expr, ExprKind, FunctionArg, FunctionArgValue, FunctionCall, IntervalLiteral, IsTest, JsonCall, JsonExistsOnError, JsonOnNull,
+    JsonQueryBehavior, JsonValueBehavior, JsonWrapper, LikeOp, Literal, NullTreatment, Over, QuantifiedOperand, Quantifier, SetQuantifier, TrimSide, UnaryOp,
 };
 use crate::keywords::{is_context_variable, is_reserved_function};
 

@@ -4,10 +4,9 @@ use std::fmt::{Display, Formatter, Result};
 
 use super::{Quoted, clause, commas, separated};
 use crate::ast::{
-    AfterMatch, Cte, Define, ExprKind, FrameBound, GroupBy, GroupItem, GroupItemKind, Hint, HintArgs, Ident, Join,
-    JoinConstraint, JoinKind, MatchRecognize, Measure, NamedWindow, OrderItem, Pattern, PatternKind, Query, QueryBody,
-    QueryBodyKind, RowsPerMatch, Select, SelectItem, SelectItemKind, SetOperator, SetQuantifier, Subset, TableAlias,
-    TableArg, TableRef, TableRefKind, ValuesRow, WindowFrame, WindowSpec, With,
+    AfterMatch, Cte, Define, ExprKind, FrameBound, GroupBy, GroupItem, GroupItemKind, Hint, HintArgs, Ident, Join, JoinConstraint, JoinKind, MatchRecognize,
+    Measure, NamedWindow, OrderItem, Pattern, PatternKind, Query, QueryBody, QueryBodyKind, RowsPerMatch, Select, SelectItem, SelectItemKind, SetOperator,
+    SetQuantifier, Subset, TableAlias, TableArg, TableRef, TableRefKind, ValuesRow, WindowFrame, WindowSpec, With,
 };
 
 impl Display for Query {
