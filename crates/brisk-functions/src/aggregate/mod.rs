@@ -3,6 +3,34 @@
 //! An [`Accumulator`] holds the state of *many groups* in columns, addressed by dense group numbers that its operator
 //! gives out. A window operator numbers (slice, key) pairs, a group aggregate numbers keys. Partial states travel as
 //! columns (`state`, `merge`): between slices, from a local to a global aggregation, and into checkpoints.
+//!
+//! What a call says besides its values is a trailing text literal, which the binder adds:
+//! `ARRAY_AGG(x, 'IGNORE NULLS')`, `JSON_OBJECTAGG(k, v, 'ABSENT ON NULL')`, `JSON_ARRAYAGG(v, 'NULL ON NULL')`.
+
+mod approx_count_distinct;
+mod array_agg;
+mod avg;
+mod bind;
+mod collect;
+mod count;
+mod distinct;
+mod domain;
+mod first_last;
+mod json_agg;
+#[path = "../scalar/json/text.rs"]
+mod json_text;
+mod listagg;
+mod min_max;
+mod over;
+mod percentile;
+#[cfg(test)]
+mod properties;
+mod rows;
+mod sequence;
+mod single_value;
+mod sum;
+mod tally;
+mod variance;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -12,6 +40,8 @@ use brisk_core::{Result, SqlType};
 
 use crate::scalar::Argument;
 
+pub use over::{OverSignature, over_function_signature};
+
 pub trait AggregateFunction: Debug + Send + Sync {
     /// Upper case, as in Flink's documentation.
     fn name(&self) -> &'static str;
@@ -20,11 +50,34 @@ pub trait AggregateFunction: Debug + Send + Sync {
         &[]
     }
 
+    /// The types that the arguments must be cast to and the result's type for a group that has rows; see
+    /// [`AggregateFunction::returns`].
     fn bind(&self, args: &[Argument]) -> Result<AggregateSignature>;
 
     /// An empty accumulator for arguments of the bound types. With `retract` it must be able to take rows back;
     /// without, it may keep less (MAX keeps one value and not all).
     fn accumulator(&self, signature: &AggregateSignature, retract: bool) -> Result<Box<dyn Accumulator>>;
+
+    /// Whether a group without rows has a result that is not NULL (COUNT).
+    fn never_null(&self) -> bool {
+        false
+    }
+
+    /// Whether rows with a NULL argument do not count.
+    fn skips_nulls(&self) -> bool {
+        true
+    }
+
+    /// Whether the order of the rows shows in the result.
+    fn keeps_order(&self) -> bool {
+        false
+    }
+
+    /// The result's type where groups may be empty: without GROUP BY, or behind a FILTER.
+    fn returns(&self, signature: &AggregateSignature, may_be_empty: bool) -> SqlType {
+        let nullable = signature.returns.nullable || (may_be_empty && !self.never_null());
+        signature.returns.with_nullable(nullable)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -80,12 +133,41 @@ pub struct AggregateCall {
 impl AggregateCall {
     /// The accumulator of this call: the function's own, behind a set of distinct values if DISTINCT.
     pub fn accumulator(&self, retract: bool) -> Result<Box<dyn Accumulator>> {
-        let _ = retract;
-        Err(brisk_core::Error::internal("to be written"))
+        if self.distinct && !matches!(self.function.name(), "MIN" | "MAX" | "SINGLE_VALUE") {
+            return distinct::accumulator(self.function.as_ref(), &self.signature, retract);
+        }
+        self.function.accumulator(&self.signature, retract)
     }
 }
 
 /// All aggregate functions, in the order of their files.
 pub fn aggregate_functions() -> Vec<Arc<dyn AggregateFunction>> {
-    Vec::new()
+    vec![
+        Arc::new(approx_count_distinct::ApproxCountDistinct),
+        Arc::new(array_agg::ArrayAgg),
+        Arc::new(avg::Avg),
+        Arc::new(collect::Collect),
+        Arc::new(count::Count),
+        Arc::new(first_last::FirstLast::First),
+        Arc::new(first_last::FirstLast::Last),
+        Arc::new(json_agg::JsonArrayAgg),
+        Arc::new(json_agg::JsonObjectAgg),
+        Arc::new(listagg::ListAgg),
+        Arc::new(min_max::MinMax::Min),
+        Arc::new(min_max::MinMax::Max),
+        Arc::new(percentile::Percentile),
+        Arc::new(single_value::SingleValue),
+        Arc::new(sum::Sum { zero_when_empty: false }),
+        Arc::new(sum::Sum { zero_when_empty: true }),
+        Arc::new(variance::Variance::StddevPop),
+        Arc::new(variance::Variance::StddevSamp),
+        Arc::new(variance::Variance::VarPop),
+        Arc::new(variance::Variance::VarSamp),
+    ]
+}
+
+/// The function of this name or alias, in any case.
+pub fn aggregate_function(name: &str) -> Option<Arc<dyn AggregateFunction>> {
+    let name = name.to_ascii_uppercase();
+    aggregate_functions().into_iter().find(|f| f.name() == name || f.aliases().contains(&name.as_str()))
 }

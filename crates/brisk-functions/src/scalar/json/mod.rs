@@ -1,0 +1,12 @@
+//! Functions of JSON text.
+
+pub(crate) mod text;
+
+use std::sync::Arc;
+
+use super::ScalarFunction;
+
+/// All of them, in the order of their files.
+pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
+    Vec::new()
+}
