@@ -1,6 +1,8 @@
 //! Flink SQL: text in, a syntax tree with spans (or an error with a place and a remedy) out.
 //!
-//!     script --lexer--> tokens --parser--> ast::Statement --Display--> the same SQL, written out
+//! ```text
+//! script --lexer--> tokens --parser--> ast::Statement; ast::{Query, Expr, DataType} --Display--> SQL again
+//! ```
 //!
 //! No dependency, no lookup, never a panic: any input gives a tree or a [`ParseError`], and nesting is limited so that
 //! no input exhausts the stack. What names and types mean is for the binder.

@@ -9,12 +9,14 @@
 
 mod ddl;
 mod expr;
+mod json;
 mod query;
 mod statement;
 mod types;
 
 pub use ddl::*;
 pub use expr::*;
+pub use json::*;
 pub use query::*;
 pub use statement::*;
 pub use types::*;

@@ -432,7 +432,7 @@ pub enum AfterMatch {
     PastLastRow,
     /// SKIP TO FIRST a.
     First(Ident),
-    /// SKIP TO [LAST] a.
+    /// `SKIP TO [LAST] a`.
     Last(Ident),
 }
 

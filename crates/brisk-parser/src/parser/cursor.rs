@@ -223,7 +223,8 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let error = self.unexpected(&["\",\"", "\")\""]);
-        if !self.at_end() {
+        let next_clause = matches!(self.tok(), Tok::Word(upper) if CLAUSE_WORDS.contains(&upper.as_str()));
+        if !self.at_end() && !next_clause {
             return Err(error);
         }
         let place = open.position(self.source);
@@ -272,14 +273,22 @@ impl<'a> Parser<'a> {
             Tok::Word(upper) if self.at > 0 && STATEMENT_WORDS.contains(&upper.as_str()) => {
                 Some("if a new statement begins here, end the one before it with a semicolon".to_string())
             }
+            Tok::Symbol(")") if expected.contains(&END) => Some("remove it: no parenthesis is open here".to_string()),
+            Tok::Quoted(_) | Tok::String(_) | Tok::Integer | Tok::Decimal if expected.contains(&END) => Some(MISSING_COMMA.to_string()),
             Tok::Word(upper) if upper == "ILIKE" => Some("write LOWER(a) LIKE LOWER(b)".to_string()),
             Tok::Word(upper) if is_reserved(upper) && wants_name(expected) => {
                 Some(format!("{upper} is a reserved word: if it is meant as a name, write it in backticks, `{text}`"))
             }
+            Tok::Word(upper) if !is_reserved(upper) && expected.contains(&END) => Some(MISSING_COMMA.to_string()),
             _ => None,
         }
     }
 }
+
+/// What is expected behind a statement.
+pub(super) const END: &str = "the end of the statement";
+
+const MISSING_COMMA: &str = "perhaps a comma or an operator is missing before it";
 
 /// Words that follow a list, where a comma before them is one too many.
 const CLAUSE_WORDS: &[&str] =

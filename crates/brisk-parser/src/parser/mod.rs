@@ -33,8 +33,8 @@ use crate::token::Token;
 /// How deep parentheses, subqueries, calls and types may nest. Most forms take one level, subqueries in FROM take two.
 pub const MAX_DEPTH: usize = 64;
 
-/// How high a tree may grow: nesting plus the operators of a chain. Chains of AND and OR have no limit: see
-/// [`expr`](self).
+/// How high a tree may grow: nesting plus the operators of a chain. Chains of AND and OR count little:
+/// long ones become balanced trees.
 pub const MAX_HEIGHT: usize = 256;
 
 pub(crate) type Parsed<T> = Result<T, ParseError>;

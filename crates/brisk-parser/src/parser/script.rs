@@ -1,5 +1,6 @@
 //! Scripts: statements between semicolons, and what a shell needs to know about unfinished ones.
 
+use super::cursor::END;
 use super::{Parsed, Parser};
 use crate::ast::{Insert, Statement, StatementKind};
 use crate::error::ParseError;
@@ -82,7 +83,7 @@ impl Parser<'_> {
         self.parameters = 0;
         let statement = self.statement()?;
         if !self.at_end() {
-            return Err(self.unexpected(&["\";\"", "the end of the statement"]));
+            return Err(self.unexpected(&["\";\"", END]));
         }
         self.eat_symbol(";");
         Ok(Some(statement))

@@ -61,11 +61,14 @@ impl Parser<'_> {
 
     /// Types with lengths and precisions, and names of users' own.
     fn type_with_arguments(&mut self, upper: &str) -> Parsed<TypeKind> {
+        if upper == "DATETIME" {
+            return Err(self.unexpected(&["a type"]).with_remedy("write TIMESTAMP(3)".to_string()));
+        }
         if is_reserved(upper) && !TYPES_WITH_ARGUMENTS.contains(&upper) {
             return Err(self.unexpected(&["a type"]));
         }
         if !is_reserved(upper) {
-            return Ok(TypeKind::UserDefined(self.object_name("a type")?));
+            return self.user_defined_type();
         }
         self.advance();
         match upper {
@@ -97,6 +100,19 @@ impl Parser<'_> {
             "INTERVAL" => Ok(TypeKind::Interval(self.interval_qualifier()?)),
             _ => self.decimal_rest(),
         }
+    }
+
+    fn user_defined_type(&mut self) -> Parsed<TypeKind> {
+        let name = self.object_name("a type")?;
+        if !self.at_symbol("(") && !self.at_symbol("<") {
+            return Ok(TypeKind::UserDefined(name));
+        }
+        let error = self.error_at(name.span, format!("there is no type {name} with arguments"));
+        Err(match name.last().value.to_uppercase().as_str() {
+            "STRUCT" => error.with_remedy("write ROW<a INT, b STRING>".to_string()),
+            "LIST" => error.with_remedy("write ARRAY<INT>".to_string()),
+            _ => error,
+        })
     }
 
     fn timestamp_rest(&mut self) -> Parsed<TypeKind> {

@@ -5,6 +5,7 @@
 //! for EXPLAIN, for view definitions and wherever a piece of SQL is shown again.
 
 mod expr;
+mod json;
 mod query;
 mod types;
 

@@ -43,6 +43,19 @@ fn common_mistakes_have_a_remedy() {
         "line 1, column 11: found the end of the text, expected \",\" or \")\"; \
          close the parenthesis opened at line 1, column 9",
     );
+    error("SELECT f(a FROM t", "line 1, column 12: found \"FROM\", expected \",\" or \")\"; close the parenthesis opened at line 1, column 9");
+    error(
+        "SELECT a)",
+        "line 1, column 9: found \")\", expected \";\" or the end of the statement; \
+         remove it: no parenthesis is open here",
+    );
+    error(
+        "SELECT a b c FROM t",
+        "line 1, column 12: found \"c\", expected \";\" or the end of the statement; \
+         perhaps a comma or an operator is missing before it",
+    );
+    error("CREATE TABLE t (a STRUCT<b INT>)", "line 1, column 19: there is no type STRUCT with arguments; write ROW<a INT, b STRING>");
+    error("CREATE TABLE t (a DATETIME)", "line 1, column 19: found \"DATETIME\", expected a type; write TIMESTAMP(3)");
     error(
         "SELECT 1\nSELECT 2",
         "line 2, column 1: found \"SELECT\", expected \";\" or the end of the statement; \
