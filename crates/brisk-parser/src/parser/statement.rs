@@ -232,6 +232,11 @@ impl Parser<'_> {
         if self.span().start == start.start || text.is_empty() {
             return Err(self.unexpected(&[if is_key { "a key" } else { "a value" }]));
         }
+        // An address such as file:///tmp would lose everything behind its colon to a comment.
+        if self.source.get(self.previous().end..).is_some_and(|rest| rest.starts_with("//")) {
+            let error = self.error_at(self.since(start), "// begins a comment here");
+            return Err(error.with_remedy("write the value in single quotes".to_string()));
+        }
         Ok(text.to_string())
     }
 
