@@ -28,6 +28,7 @@ fn reserved_words_want_backticks() {
 
 #[test]
 fn common_mistakes_have_a_remedy() {
+    error("SET state.dir = file:///tmp;", "line 1, column 17: // begins a comment here; write the value in single quotes");
     error("SELECT \"a\" FROM t", "line 1, column 8: double quotes mean nothing in Flink SQL; write 'a' for a text or `a` for a name");
     error("SELECT a, FROM t", "line 1, column 11: found \"FROM\", expected an expression; remove the comma before it");
     error("CREATE TABLE t (a INT,)", "line 1, column 23: found \")\", expected the name of a column; remove the comma before it");
