@@ -18,6 +18,13 @@ pub enum JoinKind {
     Anti,
 }
 
+/// One of the two inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
 /// The condition of a join: equal keys, and what else must hold.
 #[derive(Debug, Clone)]
 pub struct JoinCondition {
@@ -30,7 +37,38 @@ pub struct JoinCondition {
     pub residual: Option<Expr>,
 }
 
+impl Side {
+    /// The side of input `input`.
+    pub fn of(input: usize) -> Self {
+        if input == 0 { Side::Left } else { Side::Right }
+    }
+
+    pub fn other(self) -> Self {
+        match self {
+            Side::Left => Side::Right,
+            Side::Right => Side::Left,
+        }
+    }
+}
+
+impl JoinCondition {
+    pub(crate) fn keys(&self, side: Side) -> &[usize] {
+        match side {
+            Side::Left => &self.left_keys,
+            Side::Right => &self.right_keys,
+        }
+    }
+}
+
 impl JoinKind {
+    /// Whether a row of this side without a match appears, with nulls on the other.
+    pub(crate) fn pads(self, side: Side) -> bool {
+        match side {
+            Side::Left => self.pads_left(),
+            Side::Right => self.pads_right(),
+        }
+    }
+
     /// Whether a left row without a match appears, with nulls on the right.
     pub fn pads_left(self) -> bool {
         matches!(self, JoinKind::Left | JoinKind::Full)

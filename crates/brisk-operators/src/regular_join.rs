@@ -1,10 +1,36 @@
 //! The join of two changing tables: every change of either side corrects the result.
+//!
+//! Both sides are kept whole. A row that comes meets the rows of the other side, and what is emitted is the difference it
+//! makes. An outer side, and the left side of a semi or anti join, counts for every kept row how many partners it has:
+//!
+//! ```text
+//!   partners 0 -> 1   outer: -D (row, nulls)   semi: +I row   anti: -D row
+//!   partners 1 -> 0   outer: +I (row, nulls)   semi: -D row   anti: +I row
+//! ```
+//!
+//! A row that is taken back is found by a hash of what identifies it (its unique key, or all its columns). Where the
+//! unique key is known, an addition takes back the row that it replaces, so that an upsert stream may leave `-U` out.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt32Type};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, Field};
+use arrow_select::interleave::interleave_record_batch;
 use brisk_core::graph::OperatorFactory;
-use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::key_group::hash_columns;
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
+use brisk_state::row_codec::RowCodec;
+use brisk_state::{ABSENT, LastTouch, NO_ROW, RowId};
+use hashbrown::HashTable;
 
-use crate::join::{JoinCondition, JoinKind};
+use crate::join::{JoinCondition, JoinKind, Side};
+use crate::joiner::{Joiner, NO_PROBE, PAIRS_AT_ONCE, Pairs};
+use crate::row_table::{RowTable, grow, matchless};
 
 #[derive(Debug, Clone)]
 pub struct RegularJoinSpec {
@@ -27,7 +53,487 @@ pub struct JoinInput {
 }
 
 impl OperatorFactory for RegularJoinSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("RegularJoinSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        let counts_left = self.kind.pads_left() || self.kind.is_semi_or_anti();
+        let table = |name, input: &JoinInput, keys: &[usize], counts| Kept::new(RowTable::new(name, &input.schema, keys, context.key_groups)?, input, counts);
+        Ok(Box::new(RegularJoin {
+            kind: self.kind,
+            joiner: Joiner::new(self.kind, &self.left.schema, &self.right.schema, self.condition.residual.as_ref(), self.time_zone),
+            left: table("left", &self.left, &self.condition.left_keys, counts_left)?,
+            right: table("right", &self.right, &self.condition.right_keys, self.kind.pads_right())?,
+            condition: self.condition.clone(),
+        }))
+    }
+}
+
+struct RegularJoin {
+    kind: JoinKind,
+    condition: JoinCondition,
+    joiner: Joiner,
+    left: Kept,
+    right: Kept,
+}
+
+/// The rows of one side.
+struct Kept {
+    table: RowTable,
+    /// The columns that identify a row.
+    identity: Vec<usize>,
+    is_unique: bool,
+    codec: RowCodec,
+    /// By row: the hash of its identity. Made when the first row is taken back, or at once for a unique key.
+    hashes: Option<Vec<u64>>,
+    by_hash: HashTable<RowId>,
+    /// By row: how many partners it has; `None` where nobody asks.
+    partners: Option<Vec<u32>>,
+    touched: Option<LastTouch>,
+}
+
+/// What comes out of a batch, as pairs of its rows and rows of the other side.
+#[derive(Default)]
+struct Changes {
+    pairs: Pairs,
+    kinds: Vec<RowKind>,
+}
+
+impl Operator for RegularJoin {
+    fn on_batch(&mut self, input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let side = Side::of(input);
+        let batch = self.kept_mut(side).with_replaced(batch)?;
+        let keys: Vec<ArrayRef> = self.condition.keys(side).iter().map(|&c| Arc::clone(batch.column(c))).collect();
+        let mut partners = self.kept(side.other()).table.lookup(&keys, batch.num_rows())?;
+        let matchless = matchless(&keys, &self.condition.null_safe);
+        if let Some(keys) = &matchless {
+            partners.iter_mut().enumerate().filter(|(row, _)| keys.is_null(*row)).for_each(|(_, p)| *p = ABSENT);
+        }
+        // As many rows at a time as give a bounded number of pairs.
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let (mut end, mut pairs) = (start, 0);
+            while end < batch.num_rows() && (end == start || pairs < PAIRS_AT_ONCE) {
+                pairs += self.kept(side.other()).table.length(partners[end]);
+                end += 1;
+            }
+            let is_matchless = |row: usize| matchless.as_ref().is_some_and(|m| m.is_null(row + start));
+            self.change(side, &batch.slice(start, end - start), &partners[start..end], is_matchless, out)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        let next = |kept: &Kept| kept.touched.as_ref().and_then(LastTouch::next_sweep);
+        [next(&self.left), next(&self.right)].into_iter().flatten().min()
+    }
+
+    fn on_timer(&mut self, now_ms: i64, _out: &mut Output) -> Result<()> {
+        self.left.sweep(now_ms)?;
+        self.right.sweep(now_ms)
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        self.left.snapshot(writer)?;
+        self.right.snapshot(writer)
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.left.restore(reader)?;
+        self.right.restore(reader)
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.left.bytes() + self.right.bytes()
+    }
+}
+
+impl RegularJoin {
+    fn kept(&self, side: Side) -> &Kept {
+        match side {
+            Side::Left => &self.left,
+            Side::Right => &self.right,
+        }
+    }
+
+    fn kept_mut(&mut self, side: Side) -> &mut Kept {
+        match side {
+            Side::Left => &mut self.left,
+            Side::Right => &mut self.right,
+        }
+    }
+
+    /// Takes in some rows: finds their partners, emits the difference they make, and keeps or drops them.
+    fn change(
+        &mut self,
+        side: Side,
+        batch: &ChangelogBatch,
+        keys: &[u32],
+        is_matchless: impl Fn(usize) -> bool,
+        out: &mut Output,
+    ) -> Result<()> {
+        let now_ms = out.processing_time_ms();
+        let pairs = self.pairs(side, &batch.rows, keys, now_ms)?;
+        let mut ends = vec![0; batch.num_rows()];
+        pairs.probe.iter().for_each(|&row| ends[row as usize] += 1);
+        let mut changes = Changes::default();
+        let mut kept = KeptChanges::new(self.kept_mut(side), batch, &is_matchless)?;
+        let mut start = 0;
+        for (row, count) in ends.into_iter().enumerate() {
+            let partners = &pairs.stored[start..start + count];
+            start += count;
+            let kind = batch.kind(row);
+            if kind.is_add() {
+                self.kept_mut(side).add(&mut kept, row, partners.len() as u32, now_ms);
+            } else if self.kept(side).is_unique || !is_matchless(row) {
+                self.kept_mut(side).take_back(&mut kept, batch, row)?;
+            }
+            if self.kind.is_semi_or_anti() {
+                self.semi_or_anti(side, row, kind, partners, now_ms, &mut changes);
+            } else {
+                self.inner_or_outer(side, row, kind, partners, now_ms, &mut changes);
+            }
+        }
+        self.emit(side, &batch.rows, changes, out)?;
+        self.kept_mut(side).finish(kept)
+    }
+
+    /// The rows of the other side that satisfy the condition with each row of the batch, in the batch's order.
+    fn pairs(&self, side: Side, rows: &RecordBatch, keys: &[u32], now_ms: i64) -> Result<Pairs> {
+        let other = self.kept(side.other());
+        let mut pairs = Pairs::default();
+        for (row, &key) in keys.iter().enumerate() {
+            for stored in other.table.list(key) {
+                if !other.touched.as_ref().is_some_and(|t| t.expired(stored, now_ms)) {
+                    pairs.push(row as u32, stored);
+                }
+            }
+        }
+        self.joiner.filter(rows, side, other.table.store(), &mut pairs, now_ms)?;
+        Ok(pairs)
+    }
+
+    fn inner_or_outer(&mut self, side: Side, row: usize, kind: RowKind, partners: &[RowId], now_ms: i64, changes: &mut Changes) {
+        let (pads, other_pads) = (self.kind.pads(side), self.kind.pads(side.other()));
+        let row = row as u32;
+        if partners.is_empty() {
+            if pads {
+                changes.push(row, NO_ROW, if kind.is_add() { RowKind::Insert } else { RowKind::Delete });
+            }
+            return;
+        }
+        // An inner join passes the kind on; where rows of nulls come and go beside it, an update is two changes.
+        let joined_kind = match kind.is_add() {
+            true if pads || other_pads => RowKind::Insert,
+            false if pads => RowKind::Delete,
+            _ => kind,
+        };
+        let other = self.kept_mut(side.other());
+        if kind.is_add() && other_pads {
+            for &partner in partners {
+                if other.count_partner(partner, true, now_ms) == 0 {
+                    changes.push(NO_PROBE, partner, RowKind::Delete);
+                }
+            }
+        }
+        partners.iter().for_each(|&partner| changes.push(row, partner, joined_kind));
+        if !kind.is_add() && other_pads {
+            for &partner in partners {
+                if other.count_partner(partner, false, now_ms) == 1 {
+                    changes.push(NO_PROBE, partner, RowKind::Insert);
+                }
+            }
+        }
+    }
+
+    /// Rows that come out are left ones: of the batch, or kept.
+    fn semi_or_anti(&mut self, side: Side, row: usize, kind: RowKind, partners: &[RowId], now_ms: i64, changes: &mut Changes) {
+        let is_semi = self.kind == JoinKind::Semi;
+        if side == Side::Left {
+            if partners.is_empty() != is_semi {
+                changes.push(row as u32, NO_ROW, kind);
+            }
+            return;
+        }
+        for &partner in partners {
+            let before = self.left.count_partner(partner, kind.is_add(), now_ms);
+            let appears = match (kind.is_add(), before) {
+                (true, 0) => is_semi,
+                (false, 1) => !is_semi,
+                _ => continue,
+            };
+            let change = match (appears, is_semi) {
+                (true, true) | (false, true) => kind,
+                (true, false) => RowKind::Insert,
+                (false, false) => RowKind::Delete,
+            };
+            changes.push(NO_PROBE, partner, change);
+        }
+    }
+
+    fn emit(&self, side: Side, rows: &RecordBatch, changes: Changes, out: &mut Output) -> Result<()> {
+        if changes.pairs.is_empty() {
+            return Ok(());
+        }
+        let other = self.kept(side.other()).table.store();
+        let joined = match (self.kind.is_semi_or_anti(), side) {
+            (false, _) => self.joiner.rows(rows, side, other, &changes.pairs)?,
+            (true, Side::Left) => arrow_select::take::take_record_batch(rows, &UInt32Array::from(changes.pairs.probe))?,
+            (true, Side::Right) => other.gather(&changes.pairs.stored)?,
+        };
+        out.batch(ChangelogBatch::new(joined, changes.kinds))
+    }
+}
+
+impl Changes {
+    fn push(&mut self, probe: u32, stored: RowId, kind: RowKind) {
+        self.pairs.push(probe, stored);
+        self.kinds.push(kind);
+    }
+}
+
+/// How a batch changes the kept rows: what was appended, and what is to be freed at the end.
+struct KeptChanges {
+    /// By row of the batch: its id and key where it is kept.
+    appended: Vec<(RowId, u32)>,
+    /// By row of the batch: the hash of its identity.
+    hashes: Option<Vec<u64>>,
+    freed: Vec<RowId>,
+    freed_keys: Vec<u32>,
+}
+
+impl KeptChanges {
+    fn new(kept: &mut Kept, batch: &ChangelogBatch, is_matchless: &impl Fn(usize) -> bool) -> Result<Self> {
+        let takes_back = batch.kinds.as_ref().is_some_and(|k| k.iter().any(|k| !k.is_add()));
+        if takes_back {
+            kept.make_hashes()?;
+        }
+        let hashes = kept.hashes.is_some().then(|| kept.identity_hashes(&batch.rows)).transpose()?;
+        // A row whose key matches nothing is never asked for again, unless by the row that replaces it.
+        let is_kept = |row: &usize| batch.kind(*row).is_add() && (kept.is_unique || !is_matchless(*row));
+        let selected: Vec<u32> = (0..batch.num_rows()).filter(is_kept).map(|r| r as u32).collect();
+        let (ids, keys) = kept.table.append(&batch.rows, &selected)?;
+        let mut appended = vec![(NO_ROW, ABSENT); batch.num_rows()];
+        for ((row, id), key) in selected.into_iter().zip(ids).zip(keys) {
+            appended[row as usize] = (id, key);
+        }
+        Ok(Self { appended, hashes, freed: Vec::new(), freed_keys: Vec::new() })
+    }
+}
+
+impl Kept {
+    fn new(table: RowTable, input: &JoinInput, counts: bool) -> Result<Self> {
+        let identity = input.unique_key.clone().unwrap_or_else(|| (0..input.schema.len()).collect());
+        let types = identity.iter().map(|&c| input.schema.columns[c].sql_type.to_arrow()).collect();
+        Ok(Self {
+            table,
+            is_unique: input.unique_key.is_some(),
+            codec: RowCodec::new(types)?,
+            identity,
+            hashes: input.unique_key.is_some().then(Vec::new),
+            by_hash: HashTable::new(),
+            partners: counts.then(Vec::new),
+            touched: input.state_ttl_ms.map(LastTouch::new),
+        })
+    }
+
+    fn identity_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+        self.identity.iter().map(|&c| Arc::clone(rows.column(c))).collect()
+    }
+
+    fn identity_hashes(&self, rows: &RecordBatch) -> Result<Vec<u64>> {
+        hash_columns(&self.identity_columns(rows), rows.num_rows())
+    }
+
+    /// Begins to hash rows, the kept ones first.
+    fn make_hashes(&mut self) -> Result<()> {
+        if self.hashes.is_some() {
+            return Ok(());
+        }
+        self.hashes = Some(Vec::new());
+        let ids: Vec<RowId> = self.table.store().ids().collect();
+        self.index(&ids)
+    }
+
+    fn index(&mut self, ids: &[RowId]) -> Result<()> {
+        for ids in ids.chunks(PAIRS_AT_ONCE) {
+            let columns = self.table.store().gather_columns(ids, &self.identity)?;
+            let hashes = hash_columns(&columns, ids.len())?;
+            ids.iter().zip(hashes).for_each(|(&id, hash)| self.index_row(id, hash));
+        }
+        Ok(())
+    }
+
+    fn index_row(&mut self, row: RowId, hash: u64) {
+        let Some(hashes) = &mut self.hashes else { return };
+        grow(hashes, self.table.store().id_bound(), 0);
+        hashes[row as usize] = hash;
+        self.by_hash.insert_unique(hash, row, |&r| hashes[r as usize]);
+    }
+
+    fn unindex_row(&mut self, row: RowId) {
+        let Some(hashes) = &self.hashes else { return };
+        if let Ok(entry) = self.by_hash.find_entry(hashes[row as usize], |&r| r == row) {
+            entry.remove();
+        }
+    }
+
+    /// Lists an appended row.
+    fn add(&mut self, changes: &mut KeptChanges, row: usize, partners: u32, now_ms: i64) {
+        let (id, key) = changes.appended[row];
+        if id == NO_ROW {
+            return;
+        }
+        self.table.link(id, key);
+        if let Some(hashes) = &changes.hashes {
+            self.index_row(id, hashes[row]);
+        }
+        let bound = self.table.store().id_bound();
+        if let Some(counts) = &mut self.partners {
+            grow(counts, bound, 0);
+            counts[id as usize] = partners;
+        }
+        if let Some(touched) = &mut self.touched {
+            touched.touch(id, now_ms);
+        }
+    }
+
+    /// Takes out the kept row that equals row `row` of the batch. A row that is not there (its time-to-live was over) is
+    /// passed over.
+    fn take_back(&mut self, changes: &mut KeptChanges, batch: &ChangelogBatch, row: usize) -> Result<()> {
+        let Some(found) = self.find(&batch.rows, row, changes.hashes.as_ref().map_or(0, |h| h[row]))? else { return Ok(()) };
+        changes.freed_keys.push(self.table.key(found));
+        changes.freed.push(found);
+        self.forget(found);
+        Ok(())
+    }
+
+    /// Takes a row off all lists but the store.
+    fn forget(&mut self, row: RowId) {
+        self.unindex_row(row);
+        self.table.unlink(row);
+        if let Some(touched) = &mut self.touched {
+            touched.forget(row);
+        }
+    }
+
+    fn find(&self, rows: &RecordBatch, row: usize, hash: u64) -> Result<Option<RowId>> {
+        let Some(hashes) = &self.hashes else { return Ok(None) };
+        let mut candidates = self.by_hash.iter_hash(hash).copied().filter(|&r| hashes[r as usize] == hash);
+        let (first, second) = (candidates.next(), candidates.next());
+        let (Some(first), Some(second)) = (first, second) else { return Ok(first) };
+        // Several rows have the hash: mostly copies of one row, but that is to be seen.
+        let mut all = vec![first, second];
+        all.extend(candidates);
+        all.sort_unstable();
+        let stored = self.codec.encode(&self.table.store().gather_columns(&all, &self.identity)?, all.len())?;
+        let wanted = self.codec.encode(&self.identity_columns(&rows.slice(row, 1)), 1)?;
+        Ok(all.into_iter().zip(stored.iter()).find(|(_, bytes)| *bytes == wanted.row(0)).map(|(id, _)| id))
+    }
+
+    /// One partner more or less; gives how many there were.
+    fn count_partner(&mut self, row: RowId, more: bool, now_ms: i64) -> u32 {
+        let Some(counts) = &mut self.partners else { return 0 };
+        let count = &mut counts[row as usize];
+        let before = *count;
+        *count = if more { before + 1 } else { before.saturating_sub(1) };
+        self.table.touch(row);
+        if let Some(touched) = &mut self.touched {
+            touched.touch(row, now_ms);
+        }
+        before
+    }
+
+    fn finish(&mut self, changes: KeptChanges) -> Result<()> {
+        self.table.free(&changes.freed, &changes.freed_keys)
+    }
+
+    /// The batch with a `-U` of the replaced row before every addition that replaces one, and with whole rows where a
+    /// deletion names the key alone. Nothing to do unless a unique key is known.
+    fn with_replaced(&mut self, batch: ChangelogBatch) -> Result<ChangelogBatch> {
+        if !self.is_unique {
+            return Ok(batch);
+        }
+        let hashes = self.identity_hashes(&batch.rows)?;
+        // Of each key that the batch speaks of: where its row is now. 0 is the store, 1 the batch.
+        let mut held: HashMap<u64, Option<(usize, usize)>> = HashMap::new();
+        let mut ids = Vec::new();
+        let (mut places, mut kinds) = (Vec::with_capacity(batch.num_rows()), Vec::with_capacity(batch.num_rows()));
+        for (row, &hash) in hashes.iter().enumerate() {
+            let holder = match held.get(&hash) {
+                Some(holder) => *holder,
+                None => self.find(&batch.rows, row, hash)?.map(|id| {
+                    ids.push(id);
+                    (0, ids.len() - 1)
+                }),
+            };
+            let kind = batch.kind(row);
+            if kind.is_add() {
+                if let Some(old) = holder {
+                    places.push(old);
+                    kinds.push(RowKind::UpdateBefore);
+                }
+                places.push((1, row));
+                kinds.push(if holder.is_some() { RowKind::UpdateAfter } else { kind });
+                held.insert(hash, Some((1, row)));
+            } else {
+                places.push(holder.unwrap_or((1, row)));
+                kinds.push(kind);
+                held.insert(hash, None);
+            }
+        }
+        if ids.is_empty() && places.len() == batch.num_rows() && places.iter().enumerate().all(|(i, p)| *p == (1, i)) {
+            return Ok(batch);
+        }
+        let stored = self.table.store().gather(&ids)?.with_schema(batch.schema())?;
+        Ok(ChangelogBatch::new(interleave_record_batch(&[&stored, &batch.rows], &places)?, kinds))
+    }
+
+    fn sweep(&mut self, now_ms: i64) -> Result<()> {
+        let Some(touched) = &mut self.touched else { return Ok(()) };
+        let expired = touched.sweep(now_ms);
+        let keys: Vec<u32> = expired.iter().map(|&r| self.table.key(r)).collect();
+        for &row in &expired {
+            self.forget(row);
+        }
+        self.table.free(&expired, &keys)
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        let Self { table, partners, touched, .. } = self;
+        let fields = [Field::new("partners", DataType::UInt32, false), Field::new("touched", DataType::Int64, false)];
+        table.snapshot(writer, &fields, |ids| {
+            let partners = ids.iter().map(|&id| partners.as_ref().map_or(0, |p| p[id as usize])).collect::<UInt32Array>();
+            let touched = ids.iter().map(|&id| touched.as_ref().map_or(0, |t| t.touched_ms(id))).collect::<Int64Array>();
+            vec![Arc::new(partners), Arc::new(touched)]
+        })
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        let mut rows = Vec::new();
+        self.table.restore(reader, |ids, extra| {
+            let (partners, touched) = (extra[0].as_primitive::<UInt32Type>(), extra[1].as_primitive::<Int64Type>());
+            rows.extend(ids.iter().enumerate().map(|(i, &id)| (id, partners.value(i), touched.value(i))));
+            Ok(())
+        })?;
+        let bound = self.table.store().id_bound();
+        for &(id, count, at) in &rows {
+            if let Some(counts) = &mut self.partners {
+                grow(counts, bound, 0);
+                counts[id as usize] = count;
+            }
+            if let Some(touched) = &mut self.touched {
+                touched.touch(id, at);
+            }
+        }
+        if self.hashes.is_some() {
+            let ids: Vec<RowId> = rows.into_iter().map(|r| r.0).collect();
+            self.index(&ids)?;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> usize {
+        let hashes = self.hashes.as_ref().map_or(0, |h| h.capacity() * 8) + self.by_hash.capacity() * 5;
+        let partners = self.partners.as_ref().map_or(0, |p| p.capacity() * 4);
+        self.table.bytes() + hashes + partners + self.touched.as_ref().map_or(0, LastTouch::bytes)
     }
 }

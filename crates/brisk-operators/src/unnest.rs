@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
+use arrow_array::{Array, ArrayRef, BooleanArray, Int32Array, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use arrow_schema::SchemaRef;
+use arrow_select::filter::{filter, filter_record_batch};
+use arrow_select::take::take;
 use brisk_core::graph::OperatorFactory;
-use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::{ChangelogBatch, Result, Schema};
 use brisk_functions::Expr;
 use brisk_functions::table::TableFunction;
+
+use crate::evaluate::Evaluator;
 
 #[derive(Debug, Clone)]
 pub struct UnnestSpec {
@@ -28,6 +34,97 @@ pub struct UnnestSpec {
 
 impl OperatorFactory for UnnestSpec {
     fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("UnnestSpec is not ready yet"))
+        Ok(Box::new(Unnest { spec: self.clone(), schema: self.output.to_arrow(), evaluator: Evaluator::new(self.time_zone) }))
     }
+}
+
+struct Unnest {
+    spec: UnnestSpec,
+    schema: SchemaRef,
+    evaluator: Evaluator,
+}
+
+/// Output rows before the padding: the input row of each, and the columns behind it.
+struct Expanded {
+    parents: UInt32Array,
+    columns: Vec<ArrayRef>,
+}
+
+impl Operator for Unnest {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let mut expanded = self.call(&batch.rows, out.processing_time_ms())?;
+        if let Some(condition) = &self.spec.condition {
+            expanded = self.filtered(condition, &batch.rows, expanded, out.processing_time_ms())?;
+        }
+        if self.spec.left {
+            expanded = padded(expanded, batch.num_rows())?;
+        }
+        if expanded.parents.is_empty() {
+            return Ok(());
+        }
+        let parents = batch.take(&expanded.parents)?;
+        let rows = self.rows(parents.rows.columns().to_vec(), expanded.columns, parents.num_rows())?;
+        out.batch(parents.with_rows(rows))
+    }
+}
+
+impl Unnest {
+    fn call(&self, rows: &RecordBatch, now_ms: i64) -> Result<Expanded> {
+        let args = self.spec.args.iter().map(|a| self.evaluator.array(a, rows, now_ms)).collect::<Result<Vec<_>>>()?;
+        let (parents, mut columns) = self.spec.function.evaluate(&args, &self.spec.returns, rows.num_rows())?;
+        if self.spec.ordinality {
+            columns.push(ordinals(&parents));
+        }
+        Ok(Expanded { parents, columns })
+    }
+
+    fn filtered(&self, condition: &Expr, rows: &RecordBatch, expanded: Expanded, now_ms: i64) -> Result<Expanded> {
+        let left = arrow_select::take::take_record_batch(rows, &expanded.parents)?;
+        let joined = self.rows(left.columns().to_vec(), expanded.columns.clone(), expanded.parents.len())?;
+        let mask = BooleanArray::new(self.evaluator.mask(condition, &joined, now_ms)?, None);
+        let kept = filter_record_batch(&joined, &mask)?;
+        let parents = filter(&expanded.parents, &mask)?;
+        let columns = kept.columns()[rows.num_columns()..].to_vec();
+        Ok(Expanded { parents: UInt32Array::from(parents.to_data()), columns })
+    }
+
+    fn rows(&self, mut left: Vec<ArrayRef>, right: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+        left.extend(right);
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), left, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
+    }
+}
+
+/// Counts the rows of each parent from 1.
+fn ordinals(parents: &UInt32Array) -> ArrayRef {
+    let mut last = (u32::MAX, 0);
+    let count = parents.values().iter().map(|&parent| {
+        last = if parent == last.0 { (parent, last.1 + 1) } else { (parent, 1) };
+        last.1
+    });
+    Arc::new(Int32Array::from_iter_values(count))
+}
+
+/// Adds a row of nulls for each input row that has none, in its place.
+fn padded(expanded: Expanded, rows: usize) -> Result<Expanded> {
+    let mut parents = Vec::with_capacity(expanded.parents.len());
+    let mut source: Vec<Option<u32>> = Vec::with_capacity(expanded.parents.len());
+    let mut next = 0;
+    for row in 0..rows as u32 {
+        let start = next;
+        while next < expanded.parents.len() && expanded.parents.value(next) == row {
+            parents.push(row);
+            source.push(Some(next as u32));
+            next += 1;
+        }
+        if next == start {
+            parents.push(row);
+            source.push(None);
+        }
+    }
+    let source = UInt32Array::from(source);
+    let pad = |column: &ArrayRef| match column.is_empty() {
+        true => Ok(new_null_array(column.data_type(), source.len())),
+        false => Ok(take(column, &source, None)?),
+    };
+    Ok(Expanded { columns: expanded.columns.iter().map(pad).collect::<Result<_>>()?, parents: parents.into() })
 }

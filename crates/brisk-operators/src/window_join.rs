@@ -1,11 +1,24 @@
 //! Window join: rows of two windowed streams that are in the same window. A window is joined when the watermark passes
-//! its end.
+//! its end; a row of a window that was joined is late.
+//!
+//! Every window has a table of its own for each side, which is dropped whole.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
 use brisk_core::graph::OperatorFactory;
-use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Result, Schema, Watermark};
+use brisk_state::{DeletedKeys, IdBitmap, RowId, RowStore};
 
-use crate::join::{JoinCondition, JoinKind};
+use crate::join::{JoinCondition, JoinKind, Side};
+use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs};
+use crate::row_table::{RowTable, matchless};
+use crate::time_attribute::times_ms;
+use crate::window_assigner::WallClock;
 
 #[derive(Debug, Clone)]
 pub struct WindowJoinSpec {
@@ -30,7 +43,213 @@ pub struct WindowedInput {
 }
 
 impl OperatorFactory for WindowJoinSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("WindowJoinSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(WindowJoin {
+            joiner: Joiner::new(self.kind, &self.left.schema, &self.right.schema, self.condition.residual.as_ref(), self.time_zone),
+            clock: WallClock::new(self.zone),
+            windows: BTreeMap::new(),
+            deleted: [DeletedKeys::default(), DeletedKeys::default()],
+            now: Watermark::MIN,
+            key_groups: context.key_groups,
+            spec: self.clone(),
+        }))
     }
+}
+
+struct WindowJoin {
+    spec: WindowJoinSpec,
+    joiner: Joiner,
+    clock: WallClock,
+    /// Open windows by (end, start), each with its left and right rows.
+    windows: BTreeMap<(i64, i64), [RowTable; 2]>,
+    deleted: [DeletedKeys; 2],
+    /// The watermark, or the clock where windows are of processing time.
+    now: i64,
+    key_groups: u16,
+}
+
+const TABLES: [&str; 2] = ["left", "right"];
+
+impl Operator for WindowJoin {
+    fn on_batch(&mut self, input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let side = Side::of(input);
+        if self.spec.processing_time {
+            self.now = self.now.max(out.processing_time_ms());
+        }
+        let (selected, late) = self.by_window(side, &batch.rows)?;
+        if !late.is_empty() {
+            out.late(batch.take(&late.into())?)?;
+        }
+        let keys: Vec<ArrayRef> = self.spec.condition.keys(side).iter().map(|&c| Arc::clone(batch.column(c))).collect();
+        let matchless = matchless(&keys, &self.spec.condition.null_safe);
+        for (window, mut rows) in selected {
+            if let Some(keys) = &matchless {
+                // No partner will come for these: an outer row goes out now, the others never do.
+                let (alone, others) = rows.into_iter().partition(|&r| keys.is_null(r as usize));
+                rows = others;
+                self.emit_alone(side, take_record_batch(&batch.rows, &UInt32Array::from(alone))?, out)?;
+            }
+            let tables = self.window(window)?;
+            tables[side as usize].insert(&batch.rows, &rows)?;
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
+        if !self.spec.processing_time {
+            self.fire(time, out)?;
+        }
+        out.watermark(time)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        let first = self.windows.first_key_value()?;
+        self.spec.processing_time.then(|| self.clock.fire_time(first.0.0 - 1))
+    }
+
+    fn on_timer(&mut self, now_ms: i64, out: &mut Output) -> Result<()> {
+        self.fire(now_ms, out)
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        for side in 0..2 {
+            // A window that was joined never opens again.
+            self.deleted[side].write(writer, TABLES[side], self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+        }
+        for (window, tables) in &mut self.windows {
+            let prefix = prefix(*window);
+            tables.iter_mut().try_for_each(|t| t.snapshot_prefixed(writer, &prefix))?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        for side in [Side::Left, Side::Right] {
+            for (_, rows) in reader.entries(TABLES[side as usize])? {
+                for (window, selected) in self.by_window(side, &rows)?.0 {
+                    self.window(window)?[side as usize].insert_kept(&rows, &selected)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.windows.values().flatten().map(RowTable::bytes).sum::<usize>() + self.deleted.iter().map(DeletedKeys::bytes).sum::<usize>()
+    }
+}
+
+impl WindowJoin {
+    /// The rows of each open window, and the late ones.
+    #[allow(clippy::type_complexity)]
+    fn by_window(&self, side: Side, rows: &RecordBatch) -> Result<(BTreeMap<(i64, i64), Vec<u32>>, Vec<u32>)> {
+        let input = match side {
+            Side::Left => &self.spec.left,
+            Side::Right => &self.spec.right,
+        };
+        let (starts, ends) = (times_ms(rows.column(input.window_start))?, times_ms(rows.column(input.window_end))?);
+        let (mut selected, mut late) = (BTreeMap::<_, Vec<u32>>::new(), Vec::new());
+        for (row, window) in ends.iter().copied().zip(starts.iter().copied()).enumerate() {
+            match self.now != Watermark::MIN && self.clock.fired(window.0, self.now) {
+                true => late.push(row as u32),
+                false => selected.entry(window).or_default().push(row as u32),
+            }
+        }
+        Ok((selected, late))
+    }
+
+    fn window(&mut self, window: (i64, i64)) -> Result<&mut [RowTable; 2]> {
+        if !self.windows.contains_key(&window) {
+            let table = |side: Side, schema| RowTable::new(TABLES[side as usize], schema, self.spec.condition.keys(side), self.key_groups);
+            let tables = [table(Side::Left, &self.spec.left.schema)?, table(Side::Right, &self.spec.right.schema)?];
+            self.windows.insert(window, tables);
+        }
+        Ok(self.windows.get_mut(&window).expect("it was put there above"))
+    }
+
+    /// Joins the windows that have ended, in the order of their ends.
+    fn fire(&mut self, now: i64, out: &mut Output) -> Result<()> {
+        self.now = now;
+        while let Some(first) = self.windows.first_entry() {
+            let window = *first.key();
+            if !self.clock.fired(window.0, now) {
+                break;
+            }
+            let [left, right] = first.remove();
+            self.join(&left, &right, out)?;
+            let prefix = prefix(window);
+            left.drop_into(&prefix, &mut self.deleted[0])?;
+            right.drop_into(&prefix, &mut self.deleted[1])?;
+        }
+        Ok(())
+    }
+
+    fn join(&self, left: &RowTable, right: &RowTable, out: &mut Output) -> Result<()> {
+        let (mut left_matched, mut right_matched) = (IdBitmap::default(), IdBitmap::default());
+        let keys = left.keys().ids();
+        let partners = right.lookup(&left.keys().keys(&keys)?, keys.len())?;
+        let mut pairs = Pairs::default();
+        for (&key, &partner) in keys.iter().zip(&partners) {
+            for row in left.list(key) {
+                right.list(partner).for_each(|p| pairs.push(row, p));
+                if pairs.len() >= PAIRS_AT_ONCE {
+                    self.emit(left.store(), right.store(), &mut pairs, [&mut left_matched, &mut right_matched], out)?;
+                }
+            }
+        }
+        self.emit(left.store(), right.store(), &mut pairs, [&mut left_matched, &mut right_matched], out)?;
+        match self.spec.kind {
+            JoinKind::Semi => self.emit_rows(left, |row| left_matched.contains(row), out),
+            JoinKind::Anti => self.emit_rows(left, |row| !left_matched.contains(row), out),
+            _ => {
+                for (side, table, matched) in [(Side::Left, left, left_matched), (Side::Right, right, right_matched)] {
+                    if self.spec.kind.pads(side) {
+                        let alone: Vec<RowId> = rows_of(table).filter(|&row| !matched.contains(row)).collect();
+                        self.emit_alone(side, table.store().gather(&alone)?, out)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn emit(&self, left: &RowStore, right: &RowStore, pairs: &mut Pairs, matched: [&mut IdBitmap; 2], out: &mut Output) -> Result<()> {
+        self.joiner.filter_stored(left, right, pairs, out.processing_time_ms())?;
+        matched[0].insert_all(&pairs.probe);
+        matched[1].insert_all(&pairs.stored);
+        if !self.spec.kind.is_semi_or_anti() && !pairs.is_empty() {
+            out.batch(ChangelogBatch::append(self.joiner.rows_stored(left, right, pairs)?))?;
+        }
+        pairs.clear();
+        Ok(())
+    }
+
+    fn emit_rows(&self, left: &RowTable, chosen: impl Fn(RowId) -> bool, out: &mut Output) -> Result<()> {
+        let rows: Vec<RowId> = rows_of(left).filter(|&row| chosen(row)).collect();
+        out.batch(ChangelogBatch::append(left.store().gather(&rows)?))
+    }
+
+    /// Rows without a partner, as the kind of join shows them.
+    fn emit_alone(&self, side: Side, rows: RecordBatch, out: &mut Output) -> Result<()> {
+        if rows.num_rows() == 0 {
+            return Ok(());
+        }
+        match self.spec.kind {
+            JoinKind::Anti if side == Side::Left => out.batch(ChangelogBatch::append(rows)),
+            kind if kind.pads(side) => out.batch(ChangelogBatch::append(self.joiner.padded(&rows, side)?)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn rows_of(table: &RowTable) -> impl Iterator<Item = RowId> + '_ {
+    table.store().ids()
+}
+
+/// A window's bounds before the keys of its rows in a snapshot.
+fn prefix((end, start): (i64, i64)) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    bytes[..8].copy_from_slice(&end.to_be_bytes());
+    bytes[8..].copy_from_slice(&start.to_be_bytes());
+    bytes
 }

@@ -1,13 +1,24 @@
 //! Windowing table functions without aggregation: TUMBLE, HOP, CUMULATE and SESSION give every row the columns
 //! `window_start`, `window_end` and `window_time` of each window that it belongs to.
 
+//!
+//! TUMBLE, HOP and CUMULATE expand a row when it comes; a row without a rowtime belongs to no window and is dropped, a
+//! late one is not (whoever aggregates judges that). SESSION cannot know a row's window before the session ends: see
+//! [`crate::session_window_table_function`].
+
+use std::sync::Arc;
+
+use arrow_array::types::TimestampMillisecondType;
+use arrow_array::{ArrayRef, PrimitiveArray, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
 use brisk_core::graph::OperatorFactory;
-use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::{ChangelogBatch, Error, Result, Schema};
 use chrono_tz::Tz;
 
-use crate::time_attribute::TimeAttribute;
-use crate::window_assigner::WindowKind;
+use crate::session_window_table_function::SessionWindowTableFunction;
+use crate::time_attribute::{TimeAttribute, nullable_times};
+use crate::window_assigner::{WallClock, WindowKind};
 
 #[derive(Debug, Clone)]
 pub struct WindowTableFunctionSpec {
@@ -30,7 +41,115 @@ pub enum WindowFunction {
 }
 
 impl OperatorFactory for WindowTableFunctionSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("WindowTableFunctionSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        match &self.function {
+            WindowFunction::Sliced(kind) => Ok(Box::new(WindowTableFunction {
+                kind: *kind,
+                time: self.time,
+                columns: WindowColumns::new(&self.output, WallClock::new(self.zone)),
+            })),
+            WindowFunction::Session { gap_ms, partition } => Ok(Box::new(SessionWindowTableFunction::new(self, *gap_ms, partition, context)?)),
+        }
     }
+}
+
+struct WindowTableFunction {
+    kind: WindowKind,
+    time: TimeAttribute,
+    columns: WindowColumns,
+}
+
+impl Operator for WindowTableFunction {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let mut windows = Windows::default();
+        match self.time {
+            TimeAttribute::Event { column } => self.expand_rowtimes(batch.column(column), &mut windows)?,
+            TimeAttribute::Processing => {
+                let wall = self.columns.clock.to_wall(out.processing_time_ms());
+                (0..batch.num_rows()).for_each(|row| self.expand(row, wall, &mut windows));
+            }
+        }
+        if windows.rows.is_empty() {
+            return Ok(());
+        }
+        out.batch(self.columns.attach(&batch, windows)?)
+    }
+}
+
+impl WindowTableFunction {
+    fn expand_rowtimes(&self, rowtime: &ArrayRef, windows: &mut Windows) -> Result<()> {
+        let (times, nulls) = nullable_times(rowtime)?;
+        for (row, &time) in times.iter().enumerate() {
+            if nulls.as_ref().is_none_or(|n| n.is_valid(row)) {
+                self.expand(row, self.columns.clock.to_wall(time), windows);
+            }
+        }
+        Ok(())
+    }
+
+    fn expand(&self, row: usize, wall: i64, windows: &mut Windows) {
+        self.kind.windows_of(wall, |start, end| windows.push(row as u32, start, end));
+    }
+}
+
+/// Which rows go out, and the window (wall-clock bounds) of each.
+#[derive(Default)]
+pub(crate) struct Windows {
+    pub rows: Vec<u32>,
+    pub starts: Vec<i64>,
+    pub ends: Vec<i64>,
+}
+
+impl Windows {
+    pub fn push(&mut self, row: u32, start: i64, end: i64) {
+        self.rows.push(row);
+        self.starts.push(start);
+        self.ends.push(end);
+    }
+
+    fn is_every_row_once(&self, rows: usize) -> bool {
+        self.rows.len() == rows && self.rows.iter().enumerate().all(|(i, &r)| i == r as usize)
+    }
+}
+
+/// Puts the three window columns behind the columns of rows.
+pub(crate) struct WindowColumns {
+    schema: SchemaRef,
+    pub clock: WallClock,
+}
+
+impl WindowColumns {
+    /// `output` ends with the window columns.
+    pub fn new(output: &Schema, clock: WallClock) -> Self {
+        Self { schema: output.to_arrow(), clock }
+    }
+
+    pub fn attach(&self, batch: &ChangelogBatch, windows: Windows) -> Result<ChangelogBatch> {
+        let kept = match windows.is_every_row_once(batch.num_rows()) {
+            true => batch.clone(),
+            false => batch.take(&UInt32Array::from(windows.rows))?,
+        };
+        let window_time = self.window_time(&windows.ends)?;
+        let mut columns = kept.rows.columns().to_vec();
+        columns.push(timestamps(windows.starts));
+        columns.push(timestamps(windows.ends));
+        columns.push(window_time);
+        Ok(kept.with_rows(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
+    }
+
+    /// The last millisecond of each window, as an instant where the time attribute is one.
+    fn window_time(&self, ends: &[i64]) -> Result<ArrayRef> {
+        match self.schema.fields().last().map(|f| f.data_type()) {
+            Some(DataType::Timestamp(TimeUnit::Millisecond, None)) => Ok(timestamps(ends.iter().map(|end| end - 1).collect())),
+            Some(DataType::Timestamp(TimeUnit::Millisecond, Some(zone))) => {
+                let instants: Vec<i64> = ends.iter().map(|end| self.clock.to_epoch(end - 1)).collect();
+                Ok(Arc::new(PrimitiveArray::<TimestampMillisecondType>::from(instants).with_timezone(Arc::clone(zone))))
+            }
+            other => Err(Error::internal(format!("window_time has the Arrow type {other:?}"))),
+        }
+    }
+}
+
+fn timestamps(values: Vec<i64>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<TimestampMillisecondType>::from(values))
 }
