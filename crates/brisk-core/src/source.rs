@@ -41,6 +41,12 @@ pub trait SourceReader: Send {
     /// The next piece of data, waiting at most `max_wait` for it.
     fn poll(&mut self, max_wait: Duration) -> Result<Poll>;
 
+    /// The splits that are known and not finished: watermarks wait for them even before their first row. A reader that
+    /// names none is taken to have those splits that have given something.
+    fn live_splits(&self) -> Vec<Arc<str>> {
+        Vec::new()
+    }
+
     /// The states of this reader's splits, finished ones included as long as they must not be read again.
     fn snapshot(&mut self) -> Result<Vec<SplitState>>;
 
