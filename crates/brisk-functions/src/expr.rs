@@ -16,9 +16,9 @@ mod rewrite;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Int32Array, Int64Array, StringArray};
-use brisk_core::{DataType, SqlType};
+use brisk_core::{DataType, Result, SqlType};
 
-use crate::ScalarFunction;
+use crate::scalar::{Argument, ScalarFunction};
 
 pub use eval::{Columnar, EvalContext};
 
@@ -88,6 +88,14 @@ impl Expr {
 
     pub fn boolean(value: bool) -> Self {
         Self::literal(Arc::new(arrow_array::BooleanArray::from(vec![value])), SqlType::not_null(DataType::Boolean))
+    }
+
+    /// A call, its arguments cast to the types that the function asks for. Fails where it does not take them.
+    pub fn call(function: Arc<dyn ScalarFunction>, args: Vec<Expr>) -> Result<Self> {
+        let arguments: Vec<Argument> = args.iter().map(|a| Argument { sql_type: a.sql_type(), literal: a.as_literal().cloned() }).collect();
+        let signature = function.bind(&arguments)?;
+        let args = args.into_iter().zip(&signature.args).map(|(arg, t)| cast(arg, t)).collect();
+        Ok(Expr::Call { function, args, sql_type: signature.returns })
     }
 
     pub fn sql_type(&self) -> SqlType {

@@ -1,5 +1,23 @@
 //! Scalar functions and operators: the contract, and the list of all of them. One function (or one tight family) a file.
 
+mod arithmetic;
+pub(crate) mod binding;
+pub(crate) mod builtin;
+mod collection;
+mod comparison;
+mod decimal;
+pub(crate) mod equality;
+mod in_set;
+mod logic;
+pub mod json;
+pub(crate) mod reader;
+mod temporal;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod time;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -9,6 +27,8 @@ use arrow_array::ArrayRef;
 use brisk_core::{Result, SqlType};
 
 use crate::{Columnar, EvalContext};
+
+pub use collection::field_access;
 
 /// A scalar function, or an operator under its symbol (`+`, `=`, `||`, `LIKE`, `IS NULL`).
 pub trait ScalarFunction: Debug + Send + Sync {
@@ -70,7 +90,15 @@ pub struct Signature {
 
 /// All scalar functions, in the order of their files.
 pub fn scalar_functions() -> Vec<Arc<dyn ScalarFunction>> {
-    Vec::new()
+    [
+        arithmetic::functions(),
+        comparison::functions(),
+        logic::functions(),
+        collection::functions(),
+        time::functions(),
+        json::functions(),
+    ]
+    .concat()
 }
 
 /// The function of this name or alias, in any case.

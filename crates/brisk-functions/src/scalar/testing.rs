@@ -1,0 +1,127 @@
+//! How the tests of functions are written: `check("UPPER", &[text("abc")], "ABC")`. Every case runs twice, over a
+//! constant and over a column, and must answer the same.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
+};
+use brisk_core::{Column, DataType, Result, Schema, SqlType};
+
+use super::scalar_function;
+use crate::cast::value_text;
+use crate::{EvalContext, Expr};
+
+pub fn context() -> EvalContext {
+    EvalContext { processing_time_ms: 0, time_zone: chrono_tz::Tz::UTC }
+}
+
+/// A value of a nullable type.
+pub fn value(array: impl arrow_array::Array + 'static, data_type: DataType) -> Expr {
+    Expr::literal(Arc::new(array), SqlType::nullable(data_type))
+}
+
+pub fn text(value: &str) -> Expr {
+    self::value(StringArray::from(vec![value]), DataType::STRING)
+}
+
+pub fn int(value: i32) -> Expr {
+    self::value(Int32Array::from(vec![value]), DataType::Int)
+}
+
+pub fn bigint(value: i64) -> Expr {
+    self::value(Int64Array::from(vec![value]), DataType::BigInt)
+}
+
+pub fn double(value: f64) -> Expr {
+    self::value(Float64Array::from(vec![value]), DataType::Double)
+}
+
+pub fn boolean(value: bool) -> Expr {
+    self::value(BooleanArray::from(vec![value]), DataType::Boolean)
+}
+
+pub fn bytes(value: &[u8]) -> Expr {
+    self::value(BinaryArray::from(vec![value]), DataType::BYTES)
+}
+
+/// A DECIMAL by its text.
+pub fn decimal(text: &str, precision: u8, scale: u8) -> Expr {
+    let unscaled = crate::cast::parse_decimal(text, scale).flatten().unwrap();
+    value(Decimal128Array::from(vec![unscaled]).with_precision_and_scale(precision, scale as i8).unwrap(), DataType::decimal(precision, scale))
+}
+
+pub fn null(data_type: DataType) -> Expr {
+    Expr::null(&SqlType::nullable(data_type))
+}
+
+/// `CAST(text AS data_type)`.
+pub fn of(text: &str, data_type: DataType) -> Expr {
+    let cast = crate::expr::cast(self::text(text), &SqlType::nullable(data_type));
+    let folded = cast.fold(&context()).unwrap();
+    assert!(folded.as_literal().is_some(), "{folded}");
+    folded
+}
+
+/// A call of a function, its arguments cast as it asks for.
+pub fn call(name: &str, args: &[Expr]) -> Result<Expr> {
+    Expr::call(scalar_function(name).unwrap_or_else(|| panic!("no function {name}")), args.to_vec())
+}
+
+/// The type and the text of a result.
+pub fn check_typed(name: &str, args: &[Expr], data_type: &str, expected: &str) {
+    let bound = call(name, args).unwrap();
+    assert_eq!(bound.sql_type().data_type.to_string(), data_type, "{bound}");
+    check(name, args, expected);
+}
+
+/// The text of a result; `ERROR` where it fails.
+pub fn check(name: &str, args: &[Expr], expected: &str) {
+    assert_eq!(evaluate(name, args), expected, "{name} of {}", list(args));
+    if let Ok(bound) = call(name, args) {
+        assert_eq!(evaluate_columns(&bound, args), expected, "{name} of columns {}", list(args));
+    }
+}
+
+fn list(args: &[Expr]) -> String {
+    args.iter().map(Expr::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn evaluate(name: &str, args: &[Expr]) -> String {
+    let rows = RecordBatch::try_new_with_options(Arc::new(arrow_schema::Schema::empty()), vec![], &RecordBatchOptions::new().with_row_count(Some(1)));
+    let result = call(name, args).and_then(|e| Ok((e.sql_type(), e.evaluate_array(&rows.unwrap(), &context())?)));
+    match result {
+        Ok((sql_type, array)) => value_text(array.as_ref(), &sql_type, 0),
+        Err(_) => "ERROR".to_string(),
+    }
+}
+
+/// The same call with the arguments as columns of two rows; functions that read constants at binding keep theirs.
+fn evaluate_columns(bound: &Expr, args: &[Expr]) -> String {
+    let Expr::Call { function, args: bound_args, sql_type } = bound else { unreachable!("a call") };
+    let columns = args.iter().enumerate().map(|(i, a)| Column::new(format!("c{i}"), a.sql_type())).collect();
+    let arrays: Vec<ArrayRef> = args
+        .iter()
+        .map(|a| {
+            let one = a.evaluate_array(&one_row(), &context()).unwrap();
+            arrow_select::concat::concat(&[one.as_ref(), one.as_ref()]).unwrap()
+        })
+        .collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(2));
+    let rows = RecordBatch::try_new_with_options(Schema::new(columns).to_arrow(), arrays, &options).unwrap();
+    let as_columns = args.iter().enumerate().zip(bound_args).map(|((i, a), bound)| crate::expr::cast(Expr::column(i, a.sql_type()), &bound.sql_type()));
+    let call = Expr::Call { function: function.clone(), args: as_columns.collect(), sql_type: sql_type.clone() };
+    match call.evaluate_array(&rows, &context()) {
+        Ok(array) => {
+            assert_eq!(array.len(), 2);
+            assert_eq!(value_text(array.as_ref(), sql_type, 0), value_text(array.as_ref(), sql_type, 1));
+            value_text(array.as_ref(), sql_type, 1)
+        }
+        Err(_) => "ERROR".to_string(),
+    }
+}
+
+fn one_row() -> RecordBatch {
+    let options = RecordBatchOptions::new().with_row_count(Some(1));
+    RecordBatch::try_new_with_options(Arc::new(arrow_schema::Schema::empty()), vec![], &options).unwrap()
+}
