@@ -67,7 +67,7 @@ pub struct SubtaskStatus {
     pub state_bytes: i64,
 }
 
-/// One split of a source, as its reader's subtask sees it.
+/// One split of a source with watermarks, as its reader's subtask sees it. A finished split is no longer listed.
 #[derive(Debug, Clone, Serialize)]
 pub struct SplitStatus {
     pub node: NodeId,
@@ -79,7 +79,6 @@ pub struct SplitStatus {
     pub since_ms: i64,
     /// Set aside because nothing came for the idle timeout.
     pub idle: bool,
-    pub finished: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -110,7 +109,7 @@ impl JobStatus {
     /// The live split with the least watermark among those that feed `node` or, with `None`, of the whole job.
     pub fn holding_back(&self, sources: Option<&[NodeId]>) -> Option<&SplitStatus> {
         let asked = |s: &&SplitStatus| sources.is_none_or(|list| list.contains(&s.node));
-        self.splits.iter().filter(asked).filter(|s| !s.idle && !s.finished).min_by_key(|s| (s.watermark_ms, s.since_ms))
+        self.splits.iter().filter(asked).filter(|s| !s.idle).min_by_key(|s| (s.watermark_ms, s.since_ms))
     }
 
     /// Rows dropped as late, over all operators.
@@ -195,10 +194,6 @@ impl Board {
 
     pub fn state(&self) -> JobState {
         lock(&self.state).state
-    }
-
-    pub fn restarts(&self) -> u32 {
-        lock(&self.state).restarts
     }
 
     pub fn set_restored(&self, restored: Option<Restored>) {

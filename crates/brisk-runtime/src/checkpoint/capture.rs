@@ -1,0 +1,71 @@
+//! What an operator hands over at a barrier, kept by reference until the writer thread encodes it.
+//!
+//! Arrow arrays are shared, so a capture costs the compute thread a few reference counts a block; only key groups are
+//! copied.
+
+use std::collections::BTreeMap;
+
+use arrow_array::{Array, BinaryArray, RecordBatch, UInt16Array};
+use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+use brisk_core::{Error, Result};
+
+use super::manifest::Blob;
+
+#[derive(Debug)]
+pub(crate) struct Capture {
+    pub kind: SnapshotKind,
+    pub tables: BTreeMap<String, TableCapture>,
+    pub states: BTreeMap<String, Blob>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct TableCapture {
+    pub puts: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
+    pub deletes: Vec<(UInt16Array, BinaryArray)>,
+}
+
+impl Capture {
+    pub fn new(kind: SnapshotKind) -> Self {
+        Self { kind, tables: BTreeMap::new(), states: BTreeMap::new() }
+    }
+
+    fn table(&mut self, name: &str) -> &mut TableCapture {
+        if !self.tables.contains_key(name) {
+            self.tables.insert(name.to_owned(), TableCapture::default());
+        }
+        self.tables.get_mut(name).expect("inserted above")
+    }
+}
+
+impl SnapshotWriter for Capture {
+    fn kind(&self) -> SnapshotKind {
+        self.kind
+    }
+
+    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
+        if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
+            let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
+            return Err(Error::internal(message));
+        }
+        if !keys.is_empty() {
+            let entry = (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone());
+            self.table(table).puts.push(entry);
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()> {
+        if key_groups.len() != keys.len() {
+            return Err(Error::internal(format!("state table {table}: {} key groups, {} deleted keys", key_groups.len(), keys.len())));
+        }
+        if !keys.is_empty() && self.kind == SnapshotKind::Incremental {
+            self.table(table).deletes.push((UInt16Array::from(key_groups.to_vec()), keys.clone()));
+        }
+        Ok(())
+    }
+
+    fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
+        self.states.insert(name.to_owned(), Blob(bytes));
+        Ok(())
+    }
+}

@@ -1,0 +1,195 @@
+//! Encoding and decoding of the state file; the format is in the module's description.
+
+use std::io::Cursor;
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt16Type;
+use arrow_array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
+use arrow_ipc::CompressionType;
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow_schema::{DataType, Field, Schema};
+use brisk_core::key_group::hash_bytes;
+use brisk_core::{Error, Result};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::capture::{Capture, TableCapture};
+
+const MAGIC: &[u8; 8] = b"BRSKST01";
+/// Directory length and checksum.
+const TRAILER: usize = 12;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    Put,
+    Delete,
+}
+
+/// Where a section lies in the file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Entry {
+    table: String,
+    form: Form,
+    offset: usize,
+    length: usize,
+    rows: usize,
+}
+
+/// The file's bytes and its checksum; `None` when there is nothing to write.
+pub(crate) fn encode(capture: &Capture) -> Result<Option<(Vec<u8>, u64)>> {
+    if capture.tables.is_empty() {
+        return Ok(None);
+    }
+    let mut out = MAGIC.to_vec();
+    let mut directory = Vec::new();
+    for (table, entries) in &capture.tables {
+        for (form, batches) in [(Form::Put, put_batches(entries)?), (Form::Delete, delete_batches(entries)?)] {
+            let Some(first) = batches.first() else { continue };
+            let (offset, schema) = (out.len(), first.schema());
+            write_stream(&mut out, &schema, &batches)?;
+            let rows = batches.iter().map(RecordBatch::num_rows).sum();
+            directory.push(Entry { table: table.clone(), form, offset, length: out.len() - offset, rows });
+        }
+    }
+    let directory = serde_json::to_vec(&directory).map_err(|e| Error::internal(format!("cannot write a state file's directory: {e}")))?;
+    out.extend_from_slice(&directory);
+    out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+    let checksum = hash_bytes(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    Ok(Some((out, checksum)))
+}
+
+/// A state file in memory whose checksum was verified.
+#[derive(Debug, Clone)]
+pub(crate) struct StateFile {
+    bytes: Bytes,
+    directory: Arc<[Entry]>,
+}
+
+/// Entries of one table: key groups, keys, and the table's own columns (none in a deletion).
+pub(crate) struct Entries {
+    pub key_groups: UInt16Array,
+    pub keys: BinaryArray,
+    pub rows: RecordBatch,
+}
+
+impl StateFile {
+    /// Verifies the bytes against the checksum inside and the one that the manifest expects.
+    pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
+        let damaged = |what: &str| Error::corrupt(format!("damaged state file: {what}"));
+        if bytes.len() < MAGIC.len() + TRAILER || &bytes[..MAGIC.len()] != MAGIC {
+            return Err(damaged("it does not begin as one"));
+        }
+        let body = bytes.len() - 8;
+        let stored = u64::from_le_bytes(bytes[body..].try_into().expect("eight bytes"));
+        if stored != expected || hash_bytes(&bytes[..body]) != stored {
+            return Err(damaged("its checksum does not match"));
+        }
+        let end = body - 4;
+        let length = u32::from_le_bytes(bytes[end..body].try_into().expect("four bytes")) as usize;
+        let start = end.checked_sub(length).filter(|s| *s >= MAGIC.len()).ok_or_else(|| damaged("its directory is too long"))?;
+        let directory: Vec<Entry> = serde_json::from_slice(&bytes[start..end]).map_err(|e| damaged(&e.to_string()))?;
+        if directory.iter().any(|e| e.offset.checked_add(e.length).is_none_or(|section_end| section_end > start)) {
+            return Err(damaged("a section lies outside of it"));
+        }
+        Ok(Self { bytes, directory: directory.into() })
+    }
+
+    pub fn read(&self, table: &str, form: Form) -> Result<Vec<Entries>> {
+        let mut out = Vec::new();
+        for entry in self.directory.iter().filter(|e| e.table == table && e.form == form) {
+            let section = self.bytes.slice(entry.offset..entry.offset + entry.length);
+            for batch in StreamReader::try_new(Cursor::new(section), None)? {
+                out.push(split_columns(&batch?)?);
+            }
+        }
+        Ok(out)
+    }
+}
+
+fn split_columns(batch: &RecordBatch) -> Result<Entries> {
+    let damaged = || Error::corrupt("damaged state file: no key columns");
+    if batch.num_columns() < 2 {
+        return Err(damaged());
+    }
+    let key_groups = batch.column(0).as_primitive_opt::<UInt16Type>().ok_or_else(damaged)?.clone();
+    let keys = batch.column(1).as_binary_opt::<i32>().ok_or_else(damaged)?.clone();
+    let schema = Arc::new(Schema::new(batch.schema().fields()[2..].to_vec()));
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let rows = RecordBatch::try_new_with_options(schema, batch.columns()[2..].to_vec(), &options)?;
+    Ok(Entries { key_groups, keys, rows })
+}
+
+fn key_fields() -> Vec<Arc<Field>> {
+    vec![Arc::new(Field::new("key_group", DataType::UInt16, false)), Arc::new(Field::new("key", DataType::Binary, false))]
+}
+
+fn put_batches(table: &TableCapture) -> Result<Vec<RecordBatch>> {
+    let Some((_, _, first)) = table.puts.first() else { return Ok(Vec::new()) };
+    let schema = Arc::new(Schema::new([key_fields(), first.schema().fields().to_vec()].concat()));
+    let batch = |(groups, keys, rows): &(UInt16Array, BinaryArray, RecordBatch)| {
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
+        columns.extend(rows.columns().iter().cloned());
+        RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::internal(format!("state rows of differing schemas: {e}")))
+    };
+    table.puts.iter().map(batch).collect()
+}
+
+fn delete_batches(table: &TableCapture) -> Result<Vec<RecordBatch>> {
+    let schema = Arc::new(Schema::new(key_fields()));
+    let batch = |(groups, keys): &(UInt16Array, BinaryArray)| {
+        let columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
+        Ok(RecordBatch::try_new(schema.clone(), columns)?)
+    };
+    table.deletes.iter().map(batch).collect()
+}
+
+fn write_stream(out: &mut Vec<u8>, schema: &Schema, batches: &[RecordBatch]) -> Result<()> {
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+    let mut writer = StreamWriter::try_new_with_options(out, schema, options)?;
+    for batch in batches {
+        writer.write(batch)?;
+    }
+    Ok(writer.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+    use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+
+    fn sample() -> (Vec<u8>, u64) {
+        let mut capture = Capture::new(SnapshotKind::Incremental);
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![10, 20]));
+        let rows = RecordBatch::try_from_iter([("sum", column)]).unwrap();
+        capture.put("sums", &[3, 4], &BinaryArray::from(vec![b"a".as_slice(), b"b"]), &rows).unwrap();
+        capture.delete("sums", &[5], &BinaryArray::from(vec![b"c".as_slice()])).unwrap();
+        encode(&capture).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let (bytes, checksum) = sample();
+        let file = StateFile::open(bytes.into(), checksum).unwrap();
+        let puts = file.read("sums", Form::Put).unwrap();
+        assert_eq!((puts[0].key_groups.values().to_vec(), puts[0].keys.value(1)), (vec![3, 4], b"b".as_slice()));
+        assert_eq!(puts[0].rows.column(0).as_primitive::<arrow_array::types::Int64Type>().values(), &[10, 20]);
+        assert_eq!(file.read("sums", Form::Delete).unwrap()[0].keys.value(0), b"c");
+        assert!(file.read("other", Form::Put).unwrap().is_empty());
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed() {
+        let (bytes, checksum) = sample();
+        for i in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[i] ^= 1;
+            assert!(StateFile::open(damaged.into(), checksum).is_err(), "byte {i}");
+            assert!(StateFile::open(Bytes::copy_from_slice(&bytes[..i]), checksum).is_err(), "cut at {i}");
+        }
+    }
+}

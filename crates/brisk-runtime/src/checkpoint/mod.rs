@@ -1,0 +1,56 @@
+//! Checkpoints: a consistent cut through a running job, on an object store.
+//!
+//! ```text
+//!   coordinator --inject n--> sources --barrier n--> tasks --capture--> writer thread --files--> store
+//!        ^                                                                  |
+//!        +---- acks of all subtasks; then the manifest, last and atomic ----+--> commit of the sinks
+//! ```
+//!
+//! # Layout of a job's directory
+//!
+//! ```text
+//!   chk-12/manifest.json                 what checkpoint 12 consists of; without it there is no checkpoint 12
+//!   chk-12/<operator id>-<subtask>.state what one operator's subtask wrote at barrier 12
+//!   chk-11/...                           kept while checkpoint 11 is retained, or 12 still needs a file of it
+//! ```
+//!
+//! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
+//! anything outside.
+//!
+//! # The state file, version 1
+//!
+//! ```text
+//!   "BRSKST01"                                             8 bytes
+//!   section ...        each an Arrow IPC stream, LZ4       of one table: puts or deletes
+//!   directory          JSON: [{table, form, offset, length, rows}]
+//!   length of the directory                                u32, little endian
+//!   checksum of all that is before it                      u64, little endian: `brisk_core::key_group::hash_bytes`
+//! ```
+//!
+//! The first two columns of a section are the key group (UInt16) and the key (Binary); in a `put` section the table's own
+//! columns follow. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
+//! entries under it; within one file puts count over deletes.
+//!
+//! # The manifest, version 1
+//!
+//! JSON `{"checksum": "<16 hex digits>", "manifest": {...}}`, the checksum over the manifest's own JSON text: id, time,
+//! key groups, and per operator and subtask the files to read (oldest first: a full one, then deltas), operator states,
+//! source splits with positions and watermarks, the sink writer's state and the committables that a restore commits
+//! again. See [`manifest::Manifest`].
+//!
+//! # What must stay true
+//!
+//! - A manifest is written after every file that it names, and each is read back and compared before.
+//! - A file is deleted only when no retained manifest names it.
+//! - The first snapshot of an operator after a start, a savepoint or a failed checkpoint is a full one, so a chain of
+//!   files has no gap.
+
+pub(crate) mod capture;
+pub(crate) mod coordinator;
+pub(crate) mod file;
+pub mod manifest;
+pub(crate) mod restore;
+pub mod store;
+pub(crate) mod writer;
+
+pub use store::CheckpointStore;

@@ -1,0 +1,303 @@
+//! Reading a checkpoint back: choosing a good one, and giving every operator what is its own.
+//!
+//! A chain of files is merged from the newest to the oldest: an entry counts unless a newer file has put or deleted its
+//! key. Files of former subtasks whose key groups this subtask does not own are not opened.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, UInt16Array};
+use arrow_select::filter::{filter, filter_record_batch};
+use brisk_core::key_group::{hash_bytes, key_group_range, mix};
+use brisk_core::snapshot::SnapshotReader;
+use brisk_core::source::SplitState;
+use brisk_core::{Error, Result};
+use bytes::Bytes;
+use hashbrown::HashTable;
+
+use super::file::{Entries, Form, StateFile};
+use super::manifest::{Blob, FileRef, Manifest, OperatorManifest, SubtaskManifest};
+use super::store::{CheckpointStore, MANIFEST};
+use crate::job::Restore;
+use crate::status::Restored;
+
+/// Verified files up to this many bytes in all stay in memory until the job has started; others are read again.
+const CACHE_BYTES: u64 = 256 << 20;
+
+/// A checkpoint all of whose files were found good.
+pub(crate) struct RestorePoint {
+    pub manifest: Manifest,
+    pub info: Restored,
+    store: CheckpointStore,
+    cache: HashMap<String, Bytes>,
+}
+
+/// The checkpoint that `restore` asks for; `None` to start empty.
+pub(crate) fn find(restore: &Restore, own: Option<&CheckpointStore>) -> Result<Option<RestorePoint>> {
+    match (restore, own) {
+        (Restore::None, _) => Ok(None),
+        (Restore::Latest, Some(store)) => newest(store, 0),
+        (Restore::Latest, None) => {
+            Err(Error::invalid("the latest checkpoint was asked for but the job has no checkpoint directory").with_remedy("set execution.checkpointing.dir"))
+        }
+        (Restore::Path(path), _) => at_path(path).map(Some),
+    }
+}
+
+/// The newest checkpoint from number `first` on that is whole. Fails when there are some and all are damaged.
+pub(crate) fn newest(store: &CheckpointStore, first: u64) -> Result<Option<RestorePoint>> {
+    let mut skipped = Vec::new();
+    for id in store.checkpoint_ids()?.into_iter().rev().filter(|id| *id >= first) {
+        // A directory without a manifest is a checkpoint that never was.
+        if !store.exists(&format!("{}{MANIFEST}", super::store::directory(Some(id))))? {
+            continue;
+        }
+        let path = store.manifest_path(Some(id));
+        match store.manifest(id).and_then(|m| verify(store.clone(), m, path.clone())) {
+            Ok(mut point) => {
+                point.info.skipped = skipped;
+                return Ok(Some(point));
+            }
+            Err(e) => {
+                tracing::warn!(checkpoint = id, path, error = %e, "damaged checkpoint passed over");
+                skipped.push((path, e.message));
+            }
+        }
+    }
+    match skipped.last() {
+        None => Ok(None),
+        Some((path, reason)) => Err(Error::corrupt(format!("none of {} checkpoints can be restored; {path}: {reason}", skipped.len()))
+            .with_remedy("restore from a savepoint, or start without state")),
+    }
+}
+
+fn at_path(path: &str) -> Result<RestorePoint> {
+    let plain = path.strip_prefix("file://").unwrap_or(path).trim_end_matches('/');
+    let plain = plain.strip_suffix(MANIFEST).map_or(plain, |p| p.trim_end_matches('/'));
+    if !path.contains("://") && !std::path::Path::new(plain).is_dir() {
+        return Err(Error::invalid(format!("no checkpoint or savepoint at {path}: there is no such directory")));
+    }
+    let store = CheckpointStore::open(plain)?;
+    if !store.exists(MANIFEST)? {
+        return newest(&store, 0)?.ok_or_else(|| Error::invalid(format!("no checkpoint or savepoint at {path}: {MANIFEST} is not there")));
+    }
+    let manifest = Manifest::decode(&store.get(MANIFEST)?).map_err(|e| e.context(path))?;
+    let holder = match store.parent() {
+        Some(parent) if !manifest.savepoint => parent?,
+        _ => store,
+    };
+    verify(holder, manifest, path.to_owned()).map_err(|e| e.context(path))
+}
+
+fn verify(store: CheckpointStore, manifest: Manifest, path: String) -> Result<RestorePoint> {
+    let mut cache = HashMap::new();
+    let mut cached = 0;
+    for file in manifest.files() {
+        let bytes = store.get(&file.path)?;
+        StateFile::open(bytes.clone(), file.checksum).map_err(|e| e.context(&file.path))?;
+        if cached + file.bytes <= CACHE_BYTES {
+            cached += file.bytes;
+            cache.insert(file.path.clone(), bytes);
+        }
+    }
+    let info = Restored { id: manifest.id, path, time_ms: manifest.time_ms, skipped: Vec::new() };
+    Ok(RestorePoint { manifest, info, store, cache })
+}
+
+impl RestorePoint {
+    /// Operators with state that `known` does not have.
+    pub fn unknown_operators(&self, known: &dyn Fn(&str) -> bool) -> Vec<&OperatorManifest> {
+        self.manifest.operators.iter().filter(|o| o.has_state() && !known(&o.operator_id)).collect()
+    }
+
+    /// The state of one new subtask.
+    pub fn reader(&self, operator_id: &str, subtask: usize, parallelism: usize) -> Result<StateReader> {
+        let key_groups = self.manifest.key_groups;
+        let own = key_group_range(subtask, key_groups, parallelism);
+        let mut reader = StateReader { own: own.clone(), chains: Vec::new(), states: Vec::new() };
+        let Some(operator) = self.manifest.operator(operator_id) else { return Ok(reader) };
+        for (former, state) in operator.subtasks.iter().enumerate() {
+            reader.states.push(state.states.clone());
+            let theirs = operator.key_groups_of(former, key_groups);
+            if theirs.start < own.end && own.start < theirs.end && !state.files.is_empty() {
+                reader.chains.push(state.files.iter().map(|f| self.open(f)).collect::<Result<_>>()?);
+            }
+        }
+        Ok(reader)
+    }
+
+    /// What all former subtasks wrote besides keyed state.
+    pub fn subtasks(&self, operator_id: &str) -> &[SubtaskManifest] {
+        self.manifest.operator(operator_id).map_or(&[], |o| &o.subtasks)
+    }
+
+    pub fn splits(&self, operator_id: &str) -> Vec<SplitState> {
+        let sources = self.subtasks(operator_id).iter().filter_map(|s| s.source.as_ref());
+        let state = |(split, state): (&String, &Blob)| SplitState { split: Arc::from(split.as_str()), state: state.0.clone() };
+        sources.flat_map(|s| s.splits.iter().map(state)).collect()
+    }
+
+    /// The restored watermark of every split, and the one that the whole source had given out.
+    pub fn watermarks(&self, operator_id: &str) -> (BTreeMap<String, i64>, Option<i64>) {
+        let sources: Vec<_> = self.subtasks(operator_id).iter().filter_map(|s| s.source.as_ref()).collect();
+        let splits = sources.iter().flat_map(|s| s.watermarks.clone()).collect();
+        // A subtask without a watermark holds the others back, as it did before.
+        let combined = sources.iter().map(|s| s.watermark).min().flatten();
+        (splits, combined)
+    }
+
+    pub fn writer_states(&self, operator_id: &str) -> Vec<Vec<u8>> {
+        self.subtasks(operator_id).iter().filter_map(|s| s.writer_state.as_ref()).map(|b| b.0.clone()).collect()
+    }
+
+    pub fn committables(&self, operator_id: &str) -> Vec<Vec<u8>> {
+        self.subtasks(operator_id).iter().flat_map(|s| &s.committables).map(|b| b.0.clone()).collect()
+    }
+
+    fn open(&self, file: &FileRef) -> Result<StateFile> {
+        let bytes = match self.cache.get(&file.path) {
+            Some(bytes) => bytes.clone(),
+            None => self.store.get(&file.path)?,
+        };
+        StateFile::open(bytes, file.checksum).map_err(|e| e.context(&file.path))
+    }
+}
+
+/// The state of one subtask: chains of files, one a former subtask, oldest first.
+pub(crate) struct StateReader {
+    own: Range<u16>,
+    chains: Vec<Vec<StateFile>>,
+    states: Vec<BTreeMap<String, Blob>>,
+}
+
+impl SnapshotReader for StateReader {
+    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>> {
+        let mut out = Vec::new();
+        for chain in &self.chains {
+            merge(chain, table, &self.own, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
+        Ok(self.states.iter().filter_map(|s| s.get(name)).map(|b| b.0.clone()).collect())
+    }
+}
+
+fn merge(chain: &[StateFile], table: &str, own: &Range<u16>, out: &mut Vec<(BinaryArray, RecordBatch)>) -> Result<()> {
+    let mut hidden = HiddenKeys::default();
+    for (age, file) in chain.iter().rev().enumerate() {
+        let puts = file.read(table, Form::Put)?;
+        for entries in &puts {
+            if let Some(live) = live_entries(entries, own, &hidden)? {
+                out.push(live);
+            }
+        }
+        if age + 1 < chain.len() {
+            puts.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
+            file.read(table, Form::Delete)?.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
+        }
+    }
+    Ok(())
+}
+
+fn live_entries(entries: &Entries, own: &Range<u16>, hidden: &HiddenKeys) -> Result<Option<(BinaryArray, RecordBatch)>> {
+    let groups = entries.key_groups.values();
+    let live = |i: usize| own.contains(&groups[i]) && !hidden.contains(groups[i], entries.keys.value(i));
+    let mask = BooleanArray::from_iter((0..groups.len()).map(|i| Some(live(i))));
+    match mask.true_count() {
+        0 => Ok(None),
+        n if n == groups.len() => Ok(Some((entries.keys.clone(), entries.rows.clone()))),
+        _ => {
+            let keys = filter(&entries.keys, &mask)?;
+            let keys = keys.as_any().downcast_ref::<BinaryArray>().expect("a filter keeps the type").clone();
+            Ok(Some((keys, filter_record_batch(&entries.rows, &mask)?)))
+        }
+    }
+}
+
+/// Keys that newer files have spoken of, by reference into their arrays.
+#[derive(Default)]
+struct HiddenKeys {
+    blocks: Vec<(UInt16Array, BinaryArray)>,
+    table: HashTable<(u32, u32)>,
+}
+
+impl HiddenKeys {
+    fn add(&mut self, groups: UInt16Array, keys: BinaryArray) {
+        let block = self.blocks.len() as u32;
+        self.blocks.push((groups, keys));
+        let Self { blocks, table } = self;
+        let at = |&(b, r): &(u32, u32)| (blocks[b as usize].0.value(r as usize), blocks[b as usize].1.value(r as usize));
+        for row in 0..blocks[block as usize].1.len() as u32 {
+            let (group, key) = at(&(block, row));
+            let hash = key_hash(group, key);
+            if table.find(hash, |e| at(e) == (group, key)).is_none() {
+                table.insert_unique(hash, (block, row), |e| {
+                    let (group, key) = at(e);
+                    key_hash(group, key)
+                });
+            }
+        }
+    }
+
+    fn contains(&self, group: u16, key: &[u8]) -> bool {
+        let at = |&(b, r): &(u32, u32)| (self.blocks[b as usize].0.value(r as usize), self.blocks[b as usize].1.value(r as usize));
+        !self.table.is_empty() && self.table.find(key_hash(group, key), |e| at(e) == (group, key)).is_some()
+    }
+}
+
+fn key_hash(group: u16, key: &[u8]) -> u64 {
+    mix(hash_bytes(key), u64::from(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::capture::Capture;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+
+    /// Each file is written as `a=1 b=2 -c`; the key's first letter is its key group (a is 0). Newest file last.
+    fn check(files: &[&str], own: Range<u16>, expected: &str) {
+        let chain: Vec<_> = files.iter().map(|text| file(text)).collect();
+        let mut out = Vec::new();
+        merge(&chain, "t", &own, &mut out).unwrap();
+        let mut rows: Vec<String> = Vec::new();
+        for (keys, batch) in &out {
+            let values = batch.column(0).as_primitive::<Int64Type>();
+            rows.extend((0..keys.len()).map(|i| format!("{}={}", String::from_utf8_lossy(keys.value(i)), values.value(i))));
+        }
+        rows.sort();
+        assert_eq!(rows.join(" "), expected, "{files:?}");
+    }
+
+    fn file(text: &str) -> StateFile {
+        let mut capture = Capture::new(SnapshotKind::Incremental);
+        for word in text.split_whitespace() {
+            let (key, value) = word.trim_start_matches('-').split_once('=').unwrap_or((&word[1..], ""));
+            let (group, keys) = (u16::from(key.as_bytes()[0] - b'a'), BinaryArray::from(vec![key.as_bytes()]));
+            if word.starts_with('-') {
+                capture.delete("t", &[group], &keys).unwrap();
+            } else {
+                let column: ArrayRef = Arc::new(Int64Array::from(vec![value.parse::<i64>().unwrap()]));
+                capture.put("t", &[group], &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+            }
+        }
+        let (bytes, checksum) = crate::checkpoint::file::encode(&capture).unwrap().unwrap();
+        StateFile::open(bytes.into(), checksum).unwrap()
+    }
+
+    #[test]
+    fn the_newest_word_on_a_key_counts() {
+        check(&["a=1 b=2"], 0..26, "a=1 b=2");
+        check(&["a=1 b=2 c=3", "b=7 -c"], 0..26, "a=1 b=7");
+        check(&["a=1", "-a", "a=2 a=3"], 0..26, "a=2 a=3");
+        check(&["a=1 a=2 b=5", "a=9"], 0..26, "a=9 b=5");
+        check(&["a=1", "-a a=4"], 0..26, "a=4");
+        check(&["a=1 b=2 c=3", "c=4"], 1..3, "b=2 c=4");
+    }
+}

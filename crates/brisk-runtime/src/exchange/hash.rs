@@ -1,0 +1,93 @@
+//! Hash partitioning: one pass that hashes, one that counts and scatters row numbers, one `take` a target.
+
+use arrow_array::{ArrayRef, UInt32Array};
+use brisk_core::key_group::{hash_columns, subtask_of};
+use brisk_core::{ChangelogBatch, Result};
+
+pub(crate) struct HashRouter {
+    columns: Vec<usize>,
+    key_groups: u64,
+    /// The target that owns each key group.
+    owners: Vec<u32>,
+    /// Of each row of the batch at hand.
+    targets: Vec<u32>,
+    counts: Vec<u32>,
+}
+
+impl HashRouter {
+    pub fn new(columns: Vec<usize>, key_groups: u16, parallelism: usize) -> Self {
+        let owners = (0..key_groups).map(|g| subtask_of(g, key_groups, parallelism) as u32).collect();
+        Self { columns, key_groups: u64::from(key_groups), owners, targets: Vec::new(), counts: vec![0; parallelism] }
+    }
+
+    /// The rows of each target that gets some, in their order.
+    pub fn split(&mut self, batch: ChangelogBatch) -> Result<Vec<(usize, ChangelogBatch)>> {
+        let keys: Vec<ArrayRef> = self.columns.iter().map(|c| batch.column(*c).clone()).collect();
+        let hashes = hash_columns(&keys, batch.num_rows())?;
+        self.assign(&hashes);
+        let used = self.counts.iter().filter(|c| **c > 0).count();
+        if used <= 1 {
+            let target = self.counts.iter().position(|c| *c > 0).unwrap_or(0);
+            return Ok(vec![(target, batch)]);
+        }
+        let mut selections: Vec<Vec<u32>> = self.counts.iter().map(|c| Vec::with_capacity(*c as usize)).collect();
+        for (row, target) in self.targets.iter().enumerate() {
+            selections[*target as usize].push(row as u32);
+        }
+        let chosen = selections.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
+        chosen.map(|(target, rows)| Ok((target, batch.take(&UInt32Array::from(rows))?))).collect()
+    }
+
+    fn assign(&mut self, hashes: &[u64]) {
+        let Self { key_groups, owners, targets, counts, .. } = self;
+        counts.fill(0);
+        targets.clear();
+        // The usual number of key groups is a power of two, where a mask spares the division.
+        if key_groups.is_power_of_two() {
+            let mask = *key_groups - 1;
+            targets.extend(hashes.iter().map(|h| owners[(h & mask) as usize]));
+        } else {
+            targets.extend(hashes.iter().map(|h| owners[(h % *key_groups) as usize]));
+        }
+        targets.iter().for_each(|t| counts[*t as usize] += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{Int64Array, RecordBatch};
+    use brisk_core::RowKind;
+    use brisk_core::key_group::key_group_of;
+
+    fn check(key_groups: u16, parallelism: usize, rows: usize) {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..rows as i64).map(|i| i % 37)));
+        let kinds: Vec<RowKind> = (0..rows).map(|i| if i % 3 == 0 { RowKind::Delete } else { RowKind::Insert }).collect();
+        let batch = ChangelogBatch::new(RecordBatch::try_from_iter([("k", column.clone())]).unwrap(), kinds.clone());
+        let hashes = hash_columns(&[column], rows).unwrap();
+        let mut router = HashRouter::new(vec![0], key_groups, parallelism);
+        let parts = router.split(batch).unwrap();
+        let mut got: Vec<Vec<(i64, RowKind)>> = vec![Vec::new(); parallelism];
+        for (target, part) in &parts {
+            let keys = part.column(0).as_primitive::<Int64Type>();
+            got[*target].extend((0..part.num_rows()).map(|i| (keys.value(i), part.kind(i))));
+        }
+        let mut expected: Vec<Vec<(i64, RowKind)>> = vec![Vec::new(); parallelism];
+        for i in 0..rows {
+            expected[subtask_of(key_group_of(hashes[i], key_groups), key_groups, parallelism)].push((i as i64 % 37, kinds[i]));
+        }
+        assert_eq!(got, expected, "{key_groups} key groups, parallelism {parallelism}");
+    }
+
+    #[test]
+    fn every_row_goes_to_the_owner_of_its_key_group_in_order() {
+        check(128, 3, 500);
+        check(128, 1, 10);
+        check(100, 7, 500);
+        check(128, 4, 1);
+    }
+}

@@ -1,0 +1,227 @@
+//! A task's subtask that is fed by other tasks: takes messages from its gate and hands them down its chain.
+//!
+//! ```text
+//!   running --End on all channels--> flush, End to all exits --> staying for checkpoints --exit--> gone
+//! ```
+//!
+//! A subtask that has ended stays until the job is over: its state belongs to every later checkpoint, which it then takes
+//! from the control and not from channels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use brisk_core::clock::Clock;
+use brisk_core::metrics::TaskMetrics;
+use brisk_core::{Barrier, Message, Result};
+use crossbeam_channel::Sender;
+
+use crate::chain::Chain;
+use crate::checkpoint::coordinator::SubtaskId;
+use crate::checkpoint::writer::{Part, Work};
+use crate::clock::monotonic_ns;
+use crate::control::{Control, Request, cancelled};
+use crate::driver::Event;
+use crate::gate::{Gate, Input};
+use crate::inbox::Inbox;
+
+/// The longest wait for a timer: a clock that is moved by hand is looked at this often.
+const TIMER_WAIT: Duration = Duration::from_millis(100);
+
+/// What a subtask knows of the job around it.
+pub(crate) struct TaskContext {
+    pub attempt: u32,
+    pub subtask: SubtaskId,
+    pub control: Arc<Control>,
+    pub inbox: Arc<Inbox>,
+    pub channels: usize,
+    pub clock: Arc<dyn Clock>,
+    pub events: Sender<Event>,
+    pub work: Sender<Work>,
+    /// Of the task's first node.
+    pub metrics: Arc<TaskMetrics>,
+    pub max_batch_rows: usize,
+    /// The newest checkpoint that this subtask took part in, and the newest that it knows to be durable.
+    pub taken: u64,
+    pub completed: u64,
+}
+
+/// What a subtask that has ended is still asked for.
+pub(crate) enum Errand {
+    Checkpoint(Request),
+    Completed(u64),
+    Exit,
+}
+
+/// Since when something may be held back for larger batches.
+#[derive(Debug, Default)]
+pub(crate) struct Hold {
+    since_ms: Option<i64>,
+}
+
+pub(crate) struct InputTask {
+    pub context: TaskContext,
+    pub chain: Chain,
+    pub gate: Gate,
+    pub hold: Hold,
+}
+
+impl InputTask {
+    pub fn run(mut self) -> Result<()> {
+        while self.turn()? {}
+        self.end()
+    }
+
+    /// Handles one message; `false` at the end of all inputs.
+    fn turn(&mut self) -> Result<bool> {
+        let timeout = self.timeout();
+        let input = self.gate.receive(timeout, !self.hold.is_held())?;
+        let now_ms = self.context.now_ms();
+        match input {
+            Input::Batch(input, batch) => {
+                let from = monotonic_ns();
+                self.chain.batch(input, batch, now_ms)?;
+                self.hold.touch(now_ms);
+                self.context.metrics.busy_ns.add(monotonic_ns() - from);
+            }
+            Input::Watermarks(steps) => {
+                let from = monotonic_ns();
+                steps.into_iter().try_for_each(|w| self.chain.watermark(w, now_ms))?;
+                self.hold.touch(now_ms);
+                self.context.metrics.busy_ns.add(monotonic_ns() - from);
+            }
+            Input::Barrier(barrier) => self.barrier(barrier)?,
+            Input::End => return Ok(false),
+            Input::Timeout if self.hold.is_held() => self.flush(now_ms)?,
+            Input::Timeout | Input::Woken | Input::Nothing => {}
+        }
+        if self.chain.next_timer().is_some_and(|due| due <= now_ms) {
+            self.hold.touch(now_ms);
+            self.chain.fire_timers(now_ms)?;
+        }
+        if self.hold.is_overdue(now_ms) {
+            self.flush(now_ms)?;
+        }
+        Ok(true)
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        let timer = self.chain.next_timer().map(|due| {
+            let wait = due.saturating_sub(self.context.now_ms()).max(0) as u64;
+            Duration::from_millis(wait).min(TIMER_WAIT)
+        });
+        let quiet = self.hold.is_held().then_some(Hold::QUIET);
+        timer.into_iter().chain(quiet).min()
+    }
+
+    fn flush(&mut self, now_ms: i64) -> Result<()> {
+        self.hold.release();
+        self.chain.flush(now_ms)?;
+        self.chain.update_state_bytes();
+        Ok(())
+    }
+
+    fn barrier(&mut self, barrier: Barrier) -> Result<()> {
+        self.context.taken = barrier.checkpoint_id;
+        if let Some(request) = self.context.control.request(barrier.checkpoint_id) {
+            self.capture(&request)?;
+        }
+        self.chain.signal(&Message::Barrier(barrier))
+    }
+
+    fn capture(&mut self, request: &Request) -> Result<()> {
+        let parts = self.chain.snapshot(request, self.context.now_ms())?;
+        self.hold.release();
+        self.context.hand_over(request, parts)
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.flush(self.context.now_ms())?;
+        self.chain.signal(&Message::End)?;
+        self.context.ended()?;
+        loop {
+            match self.context.next_errand()? {
+                Errand::Checkpoint(request) => self.capture(&request)?,
+                Errand::Completed(_) => {}
+                Errand::Exit => return Ok(()),
+            }
+        }
+    }
+}
+
+impl TaskContext {
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// A checkpoint that was asked for since the last call.
+    pub fn newly_requested(&mut self) -> Option<u64> {
+        let id = self.control.requested();
+        let is_new = id > self.taken;
+        self.taken = self.taken.max(id);
+        is_new.then_some(id)
+    }
+
+    /// A checkpoint that became durable since the last call.
+    pub fn newly_completed(&mut self) -> Option<u64> {
+        let id = self.control.completed();
+        (id > std::mem::replace(&mut self.completed, id)).then_some(id)
+    }
+
+    /// Gives what was captured to the checkpoint thread.
+    pub fn hand_over(&self, request: &Request, parts: Vec<Part>) -> Result<()> {
+        let work =
+            Work::Snapshot { attempt: self.attempt, id: request.barrier.checkpoint_id, subtask: self.subtask, place: request.place.clone(), parts };
+        self.work.send(work).map_err(|_| cancelled())
+    }
+
+    pub fn ended(&self) -> Result<()> {
+        self.events.send(Event::Ended { attempt: self.attempt, subtask: self.subtask }).map_err(|_| cancelled())
+    }
+
+    /// Waits, but not beyond a wake-up.
+    pub fn wait(&self, limit: Duration) -> Result<()> {
+        self.inbox.receive(&vec![true; self.channels], Some(limit), false).map(drop)
+    }
+
+    /// What is to be done after the end; waits for it.
+    pub fn next_errand(&mut self) -> Result<Errand> {
+        let blocked = vec![true; self.channels];
+        loop {
+            if let Some(id) = self.newly_completed() {
+                return Ok(Errand::Completed(id));
+            }
+            if self.control.may_exit() {
+                return Ok(Errand::Exit);
+            }
+            if let Some(id) = self.newly_requested()
+                && let Some(request) = self.control.request(id)
+            {
+                return Ok(Errand::Checkpoint(request));
+            }
+            self.inbox.receive(&blocked, None, true)?;
+        }
+    }
+}
+
+impl Hold {
+    /// Input that is quiet this long has nothing to wait for.
+    pub const QUIET: Duration = Duration::from_millis(2);
+    /// Nothing is held longer than this, even when input never is quiet.
+    const MAX_MS: i64 = 10;
+
+    pub fn touch(&mut self, now_ms: i64) {
+        self.since_ms.get_or_insert(now_ms);
+    }
+
+    pub fn release(&mut self) {
+        self.since_ms = None;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.since_ms.is_some()
+    }
+
+    pub fn is_overdue(&self, now_ms: i64) -> bool {
+        self.since_ms.is_some_and(|since| now_ms - since >= Self::MAX_MS)
+    }
+}
