@@ -37,6 +37,12 @@ pub struct FormatSpec {
 pub trait DecoderFactory: Send + Sync {
     fn create(&self) -> Box<dyn Decoder>;
 
+    /// Whether the format's options ask for bad records to be skipped (`ignore-parse-errors`). They are still listed;
+    /// where the table has no policy of its own, [`crate::graph::BadRecordPolicy::Skip`] is then the one.
+    fn skips_bad_records(&self) -> bool {
+        false
+    }
+
     /// Which kinds of change the format can carry.
     fn changelog_mode(&self) -> ChangelogMode;
 }

@@ -124,6 +124,10 @@ impl DecoderFactory for Factory {
         })
     }
 
+    fn skips_bad_records(&self) -> bool {
+        self.read.ignore_parse_errors
+    }
+
     fn changelog_mode(&self) -> ChangelogMode {
         ChangelogMode::Retract
     }

@@ -44,6 +44,10 @@ impl DecoderFactory for CsvDecoderFactory {
         })
     }
 
+    fn skips_bad_records(&self) -> bool {
+        self.dialect.ignore_parse_errors
+    }
+
     fn changelog_mode(&self) -> ChangelogMode {
         ChangelogMode::Append
     }

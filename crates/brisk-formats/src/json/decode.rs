@@ -31,6 +31,10 @@ impl DecoderFactory for JsonDecoderFactory {
         })
     }
 
+    fn skips_bad_records(&self) -> bool {
+        self.options.ignore_parse_errors
+    }
+
     fn changelog_mode(&self) -> ChangelogMode {
         ChangelogMode::Append
     }
