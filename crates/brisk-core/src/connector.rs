@@ -57,6 +57,8 @@ pub struct TableDescriptor {
     pub schema: Schema,
     /// For a source: the positions of the physical columns that are wanted, in order.
     pub projection: Vec<usize>,
+    /// For a source: what else of the projected columns is not needed. A hint: it may be ignored.
+    pub push_down: PushDown,
     /// The keys of the metadata columns that are wanted, in order, with the declared types.
     pub metadata: Vec<(String, SqlType)>,
     /// Positions of the primary key's columns in `schema`; empty without one.
@@ -67,6 +69,35 @@ pub struct TableDescriptor {
     pub options: BTreeMap<String, String>,
     pub format: Option<BoundFormat>,
     pub time_zone: String,
+}
+
+/// What a source may leave out. Everything here is applied again above the source.
+#[derive(Debug, Clone, Default)]
+pub struct PushDown {
+    /// By position in the projection: the fields of a ROW column that are used; the others may be given as NULL. `None`
+    /// or a missing entry: all of it is used.
+    pub fields: Vec<Option<Vec<usize>>>,
+    /// Rows for which one of these does not hold may be left out.
+    pub filters: Vec<ColumnFilter>,
+}
+
+/// Holds where at least one of its terms, `column op literal`, is true.
+#[derive(Debug, Clone)]
+pub struct ColumnFilter {
+    /// Position in the table's physical columns.
+    pub column: usize,
+    /// A literal has one element, of the column's type, not NULL.
+    pub any_of: Vec<(FilterOp, arrow_array::ArrayRef)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterOp {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
 }
 
 /// The format of a table with its options read.

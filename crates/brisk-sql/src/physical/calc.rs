@@ -1,0 +1,99 @@
+//! Projections and filters: a run of them becomes one operator over what is below.
+
+use std::sync::Arc;
+
+use brisk_core::graph::Distribution;
+use brisk_core::{Result, Schema};
+use brisk_functions::Expr;
+use brisk_operators::calc::CalcSpec;
+
+use super::rank_shape::rank_shape;
+use super::{NewOperator, Planner, Stream};
+use crate::logical::{Node, Plan};
+use crate::rules::expressions::{conjunction, is_column};
+
+/// A run of projections and filters over `base`, as expressions over the columns of `base`.
+pub(super) struct CalcRun<'p> {
+    pub base: &'p Plan,
+    pub filter: Option<Expr>,
+    pub projections: Vec<Expr>,
+}
+
+/// Folds the projections and filters on top of `plan` into one. A filter that makes a Top-N is not folded.
+pub(super) fn calc_run(plan: &Plan) -> CalcRun<'_> {
+    let identity = || plan.columns.iter().enumerate().map(|(i, c)| Expr::column(i, c.sql_type.clone())).collect();
+    match &plan.node {
+        Node::Project { input, exprs } => {
+            let below = calc_run(input);
+            // An expression that must not be evaluated twice ends the run, unless it is used once at most.
+            if below.projections.iter().any(|e| !e.is_deterministic()) {
+                return CalcRun { base: input, filter: None, projections: exprs.clone() };
+            }
+            let projections = exprs.iter().map(|e| e.substitute(&below.projections)).collect();
+            CalcRun { projections, ..below }
+        }
+        Node::Filter { input, predicate } if rank_shape(plan).is_none() => {
+            let below = calc_run(input);
+            if below.projections.iter().any(|e| !e.is_deterministic()) {
+                return CalcRun { base: input, filter: Some(predicate.clone()), projections: identity() };
+            }
+            let condition = predicate.substitute(&below.projections);
+            let filter = match below.filter {
+                Some(first) => conjunction(vec![first, condition]),
+                None => condition,
+            };
+            CalcRun { filter: Some(filter), ..below }
+        }
+        _ => CalcRun { base: plan, filter: None, projections: identity() },
+    }
+}
+
+impl Planner<'_> {
+    /// A run of projections and filters, down to and with a scan or a Top-N if there is one.
+    pub(super) fn calc(&mut self, plan: &Plan, need_before: bool) -> Result<Stream> {
+        let run = calc_run(plan);
+        let output = plan.schema();
+        if let Node::Scan(table) = &run.base.node {
+            let (stream, columns) = self.scan(table, need_before)?;
+            let columns: Vec<Expr> = columns.into_iter().map(|e| e.unwrap_or_else(|| Expr::boolean(false))).collect();
+            let projections = run.projections.iter().map(|e| e.substitute(&columns)).collect();
+            let filter = run.filter.map(|f| f.substitute(&columns));
+            return Ok(self.calc_over(stream, filter, projections, output));
+        }
+        // A filter may let one half of an update through: both halves are needed to take the other out.
+        let need = need_before || (run.filter.is_some() && self.updates(run.base));
+        let stream = match rank_shape(run.base) {
+            Some(rank) => {
+                let number = rank.number();
+                let uses_number = run.projections.iter().chain(&run.filter).chain(&rank.rest).any(|e| e.columns().contains(&number));
+                self.rank(run.base, rank, uses_number, need)?
+            }
+            None => self.build(run.base, need)?,
+        };
+        Ok(self.calc_over(stream, run.filter, run.projections, output))
+    }
+
+    /// The operator, unless it would change nothing.
+    pub(super) fn calc_over(&mut self, input: Stream, filter: Option<Expr>, projections: Vec<Expr>, output: Schema) -> Stream {
+        let same = projections.len() == input.schema.len() && projections.iter().enumerate().all(|(i, e)| is_column(e, i));
+        if same && filter.is_none() {
+            return Stream { schema: output, ..input };
+        }
+        let select = projections.iter().zip(&output.columns).map(|(e, c)| format!("{e} AS {}", c.name)).collect::<Vec<_>>().join(", ");
+        let description = match &filter {
+            Some(condition) => format!("select=[{select}], where=[{condition}]"),
+            None => format!("select=[{select}]"),
+        };
+        let spec = CalcSpec { filter, projections, output: output.clone(), time_zone: self.settings().time_zone };
+        self.operator(NewOperator {
+            name: "Calc",
+            description,
+            factory: Arc::new(spec),
+            mode: input.mode,
+            parallelism: self.graph.nodes[input.node].parallelism,
+            inputs: vec![(input, Distribution::Forward)],
+            schema: output,
+            state: None,
+        })
+    }
+}

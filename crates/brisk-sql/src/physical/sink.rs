@@ -1,0 +1,65 @@
+//! Sinks: where rows go, and whether the sink takes what the query gives.
+
+use std::sync::Arc;
+
+use brisk_core::batch::ChangelogMode;
+use brisk_core::connector::BoundFormat;
+use brisk_core::graph::{Distribution, NodeKind, Port, SinkNode};
+use brisk_core::sink::{Guarantee, Sink};
+use brisk_core::{Error, Result, Schema};
+
+use super::scan::{Direction, bind_encoder, describe_table};
+use super::{NewEdge, Planner};
+use crate::logical::{Insert, Plan};
+
+impl Planner<'_> {
+    pub(super) fn insert(&mut self, insert: &Insert, plan: &Plan) -> Result<()> {
+        let table = &insert.table;
+        let (connector, mut descriptor, _) = describe_table(table, self.context, Direction::Write)?;
+        bind_encoder(table, &mut descriptor, self.context)?;
+        let takes = match &descriptor.format {
+            Some(BoundFormat { encoder: Some(encoder), .. }) => encoder.changelog_mode(),
+            _ => connector.sink_mode(&descriptor),
+        };
+        let updates = self.updates(plan);
+        if updates && takes == ChangelogMode::Append {
+            return Err(Error::invalid(format!("table `{}` takes only insertions, but this query corrects and deletes rows it gave before", table.name))
+                .with_remedy("write to a table whose connector or format takes changes (such as debezium-json), or aggregate by window"));
+        }
+        let need_before = updates && takes == ChangelogMode::Retract;
+        let stream = self.build(plan, need_before)?;
+        let sink = connector.sink(&descriptor)?;
+        let key = &descriptor.primary_key;
+        // Changes of one key must reach the sink in order.
+        let distribution = if updates && !key.is_empty() { Distribution::Hash(key.clone()) } else { Distribution::Forward };
+        self.add_sink(&table.name, sink, stream.node, stream.schema, stream.mode, distribution, None);
+        Ok(())
+    }
+
+    pub(super) fn query(&mut self, plan: &Plan, sink: Arc<dyn Sink>, name: &str) -> Result<()> {
+        let stream = self.build(plan, true)?;
+        self.add_sink(name, sink, stream.node, stream.schema, stream.mode, Distribution::Single, Some(1));
+        Ok(())
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn add_sink(
+        &mut self,
+        name: &str,
+        sink: Arc<dyn Sink>,
+        from: usize,
+        schema: Schema,
+        mode: ChangelogMode,
+        distribution: Distribution,
+        parallelism: Option<usize>,
+    ) {
+        let guarantee = match sink.guarantee() {
+            Guarantee::AtLeastOnce => "at least once",
+            Guarantee::IdempotentByKey => "exactly once by key",
+            Guarantee::ExactlyOnce => "exactly once",
+        };
+        let description = format!("table={name}, {}, {guarantee}", sink.describe());
+        let edge = NewEdge { from, port: Port::Main, distribution };
+        self.add("Sink", description, NodeKind::Sink(SinkNode { sink }), vec![edge], schema, mode, None, parallelism);
+    }
+}

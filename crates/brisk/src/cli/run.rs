@@ -1,0 +1,88 @@
+//! `brisk run SCRIPT.sql`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use brisk_runtime::job::Restore;
+use clap::Args;
+
+use crate::output::OutputFormat;
+use crate::script::{ScriptOptions, ScriptRunner};
+
+#[derive(Args)]
+pub struct RunArgs {
+    /// The script, or - for standard input.
+    script: PathBuf,
+    #[command(flatten)]
+    pub variables: VariableArgs,
+    /// How the rows of a SELECT are printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    output: OutputFormat,
+    /// How many subtasks operators have, unless the script says.
+    #[arg(short, long)]
+    parallelism: Option<usize>,
+    /// Where to begin: `latest` checkpoint, `none`, or the path of a checkpoint or savepoint.
+    #[arg(long, default_value = "latest")]
+    from: String,
+    /// Where checkpoints go. Without it the script's `execution.checkpointing.dir` counts; without both none are taken.
+    #[arg(long, value_name = "DIR")]
+    checkpoint_dir: Option<PathBuf>,
+    /// How often a checkpoint is taken, such as `500 ms`.
+    #[arg(long, value_name = "TIME")]
+    checkpoint_interval: Option<String>,
+    /// The most rows of one batch.
+    #[arg(long, value_name = "ROWS")]
+    batch_rows: Option<usize>,
+    /// At the end, say on standard error what was read, written, late and bad.
+    #[arg(long)]
+    summary: bool,
+}
+
+#[derive(Args)]
+pub struct VariableArgs {
+    /// Sets a script variable, written `${NAME}` in the script. The environment is asked next.
+    #[arg(long = "var", value_name = "NAME=VALUE")]
+    variables: Vec<String>,
+}
+
+pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    let text = args.variables.substitute(&read_script(&args.script)?)?;
+    let options = ScriptOptions {
+        output: args.output,
+        parallelism: args.parallelism,
+        restore: match args.from.as_str() {
+            "latest" => Restore::Latest,
+            "none" => Restore::None,
+            path => Restore::Path(path.to_string()),
+        },
+        checkpoint_dir: args.checkpoint_dir.map(|p| p.display().to_string()),
+        checkpoint_interval: args.checkpoint_interval,
+        batch_rows: args.batch_rows,
+        summary: args.summary,
+    };
+    ScriptRunner::new(options).run(&text)?;
+    Ok(())
+}
+
+pub fn read_script(path: &Path) -> anyhow::Result<String> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read the script from standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(path).with_context(|| format!("cannot read the script {}", path.display()))
+}
+
+impl VariableArgs {
+    /// The script with its variables replaced.
+    pub fn substitute(&self, text: &str) -> anyhow::Result<String> {
+        let mut pairs = Vec::new();
+        for pair in &self.variables {
+            let (name, value) = pair.split_once('=').with_context(|| format!("--var {pair}: write --var NAME=VALUE"))?;
+            pairs.push((name, value));
+        }
+        let find = |name: &str| pairs.iter().rev().find(|(n, _)| *n == name).map(|(_, v)| v.to_string()).or_else(|| std::env::var(name).ok());
+        Ok(brisk_sql::session::substitute(text, find)?)
+    }
+}

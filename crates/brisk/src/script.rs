@@ -1,0 +1,237 @@
+//! Scripts on the command line: every statement in its turn, jobs beside one another.
+//!
+//! Definitions and settings take effect at once. An INSERT or a statement set becomes a job that runs on while the script
+//! goes on, as in Flink's shell. A SELECT prints its rows; before it, jobs that end by themselves are waited for, so that
+//! it reads what they wrote. At the end all jobs are waited for.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use brisk_core::connector::{Registry, TimeSpan};
+use brisk_core::graph::StreamGraph;
+use brisk_core::{Error, Position, Result};
+use brisk_parser::ast::Statement;
+use brisk_runtime::job::{Job, JobHandle, JobOptions, JobResult, Outcome as JobOutcome, Restore};
+use brisk_sql::explain::explain;
+use brisk_sql::logical::{Insert, Plan};
+use brisk_sql::physical::{PlannerContext, Target, is_updating, plan_graph};
+use brisk_sql::session::{Outcome, Session};
+
+use crate::job::SessionOptions;
+use crate::output::{OutputFormat, Results};
+use crate::registry::ProgramRegistry;
+
+#[derive(Default)]
+pub struct ScriptOptions {
+    pub output: OutputFormat,
+    pub parallelism: Option<usize>,
+    pub restore: Restore,
+    pub checkpoint_dir: Option<String>,
+    pub checkpoint_interval: Option<String>,
+    pub batch_rows: Option<usize>,
+    pub summary: bool,
+}
+
+pub struct ScriptRunner {
+    session: Session,
+    registry: ProgramRegistry,
+    options: ScriptOptions,
+    jobs: Vec<RunningJob>,
+    started: usize,
+}
+
+struct RunningJob {
+    handle: JobHandle,
+    bounded: bool,
+    statement: usize,
+}
+
+impl ScriptRunner {
+    pub fn new(options: ScriptOptions) -> Self {
+        Self::with_registry(options, ProgramRegistry::default())
+    }
+
+    pub fn with_registry(options: ScriptOptions, registry: ProgramRegistry) -> Self {
+        Self { session: Session::new(), registry, options, jobs: Vec::new(), started: 0 }
+    }
+
+    /// Runs all statements and waits for all jobs.
+    pub fn run(&mut self, text: &str) -> Result<()> {
+        for (number, statement) in parse(text)?.iter().enumerate() {
+            self.statement(statement, number + 1, text)?;
+        }
+        self.wait(|_| true)
+    }
+
+    /// Prints the plan of every job instead of running it.
+    pub fn explain(&mut self, text: &str) -> Result<()> {
+        for (number, statement) in parse(text)?.iter().enumerate() {
+            let at = place(statement, number + 1, text);
+            match self.session.execute(statement, &self.registry).map_err(|e| e.at(at))? {
+                Outcome::Query(plan) => {
+                    let results = Results::new(OutputFormat::Changelog, &plan.schema(), true, true)?;
+                    let graph = self.graph(&[Target::Query { plan: &plan, sink: results.sink(), name: "SELECT" }]).map_err(|e| e.at(at))?.0;
+                    print!("{}", explain(&graph));
+                }
+                Outcome::Inserts(inserts) => print!("{}", explain(&self.insert_graph(&inserts).map_err(|e| e.at(at))?.0)),
+                Outcome::Explain(explained) => print!("{}", self.explain_text(&explained).map_err(|e| e.at(at))?),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs one statement; waits for it if it is a SELECT.
+    pub fn statement(&mut self, statement: &Statement, number: usize, text: &str) -> Result<()> {
+        let at = place(statement, number, text);
+        match self.session.execute(statement, &self.registry).map_err(|e| e.at(at))? {
+            Outcome::Ok(_) => {}
+            Outcome::Rows { columns, rows } => crate::output::print_text_rows(self.options.output, &columns, &rows)?,
+            Outcome::Query(plan) => {
+                self.wait(|job| job.bounded)?;
+                self.query(&plan, number).map_err(|e| e.at(at))?;
+            }
+            Outcome::Inserts(inserts) => {
+                let (graph, parallelism) = self.insert_graph(&inserts).map_err(|e| e.at(at))?;
+                self.start(graph, parallelism, number).map_err(|e| e.at(at))?;
+            }
+            Outcome::Explain(explained) => print!("{}", self.explain_text(&explained).map_err(|e| e.at(at))?),
+            Outcome::StopJob { .. } | Outcome::ShowJobs => {
+                return Err(Error::unsupported("statements about jobs need a server").with_remedy("start `brisk server` and use --endpoint").at(at));
+            }
+        }
+        Ok(())
+    }
+
+    fn query(&mut self, plan: &Plan, number: usize) -> Result<()> {
+        let bounded = self.graph(&[Target::Query { plan, sink: Arc::new(crate::output::NoSink), name: "SELECT" }])?.0.is_bounded();
+        let updates = is_updating(plan, &self.context(1)?)?;
+        let results = Results::new(self.options.output, &plan.schema(), updates, bounded)?;
+        let (graph, parallelism) = self.graph(&[Target::Query { plan, sink: results.sink(), name: "SELECT" }])?;
+        self.start(graph, parallelism, number)?;
+        self.wait(|job| job.statement == number)?;
+        results.finish()
+    }
+
+    fn start(&mut self, graph: StreamGraph, parallelism: usize, statement: usize) -> Result<()> {
+        let bounded = graph.is_bounded();
+        let options = self.job_options(parallelism)?;
+        self.started += 1;
+        let handle = Job::start(graph, options, self.options.restore.clone())?;
+        self.jobs.push(RunningJob { handle, bounded, statement });
+        Ok(())
+    }
+
+    fn job_options(&self, parallelism: usize) -> Result<JobOptions> {
+        // Every job of a script has checkpoints of its own.
+        let dir = |dir: &str| if self.started == 0 { dir.to_string() } else { format!("{dir}/job-{}", self.started + 1) };
+        let interval = match &self.options.checkpoint_interval {
+            Some(text) => Some(text.parse::<TimeSpan>().map_err(|e| Error::invalid(format!("--checkpoint-interval: {e}")))?.0),
+            None => None,
+        };
+        let get = |key: &str| match key {
+            "execution.checkpointing.dir" => self.session.option(key).map(|d| dir(&d)),
+            _ => self.session.option(key),
+        };
+        let fallback = self.options.checkpoint_dir.as_deref().map(dir);
+        let fallback_interval = interval.or(fallback.as_ref().map(|_| Duration::from_secs(1)));
+        let mut options = SessionOptions { get: &get }.job("script", parallelism, fallback.as_deref(), fallback_interval)?;
+        if let Some(rows) = self.options.batch_rows {
+            options.max_batch_rows = rows.max(1);
+        }
+        Ok(options)
+    }
+
+    fn insert_graph(&self, inserts: &[Insert]) -> Result<(StreamGraph, usize)> {
+        let targets: Vec<Target> = inserts.iter().map(Target::Insert).collect();
+        self.graph(&targets)
+    }
+
+    fn graph(&self, targets: &[Target]) -> Result<(StreamGraph, usize)> {
+        let parallelism = self.parallelism()?;
+        Ok((plan_graph(targets, &self.context(parallelism)?)?, parallelism))
+    }
+
+    fn parallelism(&self) -> Result<usize> {
+        let get = |key: &str| self.session.option(key);
+        match self.options.parallelism {
+            Some(n) => Ok(n.max(1)),
+            None => SessionOptions { get: &get }.parallelism(),
+        }
+    }
+
+    fn context(&self, parallelism: usize) -> Result<PlannerContext<'_>> {
+        let get = |key: &str| self.session.option(key);
+        let settings = SessionOptions { get: &get }.planner(parallelism, now_ms())?;
+        Ok(PlannerContext { registry: &self.registry as &dyn Registry, settings, find_table: Box::new(|name| self.session.find_table(name)) })
+    }
+
+    fn explain_text(&self, explained: &brisk_sql::session::Explained) -> Result<String> {
+        let text = match explained {
+            brisk_sql::session::Explained::Query(plan) => {
+                let results = Arc::new(crate::output::NoSink);
+                explain(&self.graph(&[Target::Query { plan, sink: results, name: "SELECT" }])?.0)
+            }
+            brisk_sql::session::Explained::Inserts(inserts) => explain(&self.insert_graph(inserts)?.0),
+        };
+        Ok(text)
+    }
+
+    fn wait(&mut self, which: impl Fn(&RunningJob) -> bool) -> Result<()> {
+        let (waited, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.jobs).into_iter().partition(which);
+        self.jobs = rest;
+        for job in waited {
+            let result = job.handle.wait();
+            match result {
+                Ok(result) => self.summarize(&result),
+                Err(error) => {
+                    self.jobs.iter().for_each(|j| j.handle.cancel());
+                    return Err(error.at(Position { statement: job.statement, line: 0, column: 0 }));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn summarize(&self, result: &JobResult) {
+        if let Some(restored) = &result.restored {
+            eprintln!("restored from checkpoint {} ({})", restored.id, restored.path);
+            for (path, why) in &restored.skipped {
+                eprintln!("warning: skipped the damaged checkpoint {path}: {why}");
+            }
+        }
+        let status = &result.status;
+        let (bad, late) = (status.bad_records(), status.late_records());
+        if bad > 0 {
+            eprintln!("{bad} bad records");
+        }
+        if self.options.summary || (late > 0 && result.outcome == JobOutcome::Finished) {
+            eprintln!("{late} late rows dropped");
+        }
+    }
+}
+
+/// The statements of a script; a syntax error names its place.
+pub fn parse(text: &str) -> Result<Vec<Statement>> {
+    brisk_parser::parse_script(text).map_err(|e| {
+        let position = e.span.position(text);
+        let mut error = Error::invalid(e.message.clone());
+        error.remedy = e.remedy.clone();
+        error.at(Position { statement: statement_number(text, e.span.start), line: position.line, column: position.column })
+    })
+}
+
+/// How many statements begin before `offset`, roughly: by the semicolons that end a line.
+fn statement_number(text: &str, offset: usize) -> usize {
+    let before = text.get(..offset.min(text.len())).unwrap_or(text);
+    1 + before.lines().filter(|line| line.trim_end().ends_with(';')).count()
+}
+
+fn place(statement: &Statement, number: usize, text: &str) -> Position {
+    let position = statement.span.position(text);
+    Position { statement: number, line: position.line, column: position.column }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
