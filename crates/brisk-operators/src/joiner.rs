@@ -85,10 +85,6 @@ impl Joiner {
         }
     }
 
-    pub fn has_residual(&self) -> bool {
-        self.residual.is_some()
-    }
-
     /// Drops the pairs that do not satisfy the rest of the condition.
     pub fn filter(&self, probe: &RecordBatch, side: Side, stored: &RowStore, pairs: &mut Pairs, now_ms: i64) -> Result<()> {
         let Some(residual) = &self.residual else { return Ok(()) };

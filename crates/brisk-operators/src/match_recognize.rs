@@ -1,4 +1,14 @@
 //! MATCH_RECOGNIZE: patterns over the rows of a partition in the order of time.
+//!
+//! Rows wait for the watermark, are put in order and run through an automaton (`nfa`), a partition's rows one after
+//! the other. A condition over the current row alone, the usual case, is evaluated for all due rows at once; one that
+//! looks at earlier rows is evaluated for one row of every partition at a time, all partial matches together
+//! (`expressions`). `partition` keeps the rows that partial matches need.
+
+mod expressions;
+mod nfa;
+mod operator;
+mod partition;
 
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, SubtaskContext};
@@ -7,6 +17,7 @@ use brisk_functions::{AggregateCall, Expr};
 
 use crate::sort_key::SortKey;
 use crate::time_attribute::TimeAttribute;
+use operator::MatchRecognize;
 
 #[derive(Debug, Clone)]
 pub struct MatchRecognizeSpec {
@@ -89,7 +100,7 @@ pub enum Pick {
 }
 
 impl OperatorFactory for MatchRecognizeSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("MatchRecognizeSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        Ok(Box::new(MatchRecognize::new(self, context)?))
     }
 }

@@ -1,12 +1,21 @@
 //! OVER: aggregates of each row over the rows before it in its partition.
+//!
+//! Ordered by time, a row is emitted once, when the watermark has passed it (`time_order`). Ordered by anything else, a
+//! row may come in between others and corrects them (`key_order`).
+
+mod key_order;
+mod time_order;
+mod time_state;
 
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::{Error, Result, Schema};
 use brisk_functions::AggregateCall;
 
 use crate::sort_key::SortKey;
 use crate::time_attribute::TimeAttribute;
+use key_order::KeyOrder;
+use time_order::TimeOrder;
 
 #[derive(Debug, Clone)]
 pub struct OverAggregateSpec {
@@ -18,7 +27,7 @@ pub struct OverAggregateSpec {
     pub output: Schema,
     /// Whether the input takes rows back; only with [`OverOrder::Keys`].
     pub input_retracts: bool,
-    /// Forget partitions that have not changed for so long.
+    /// Forget partitions that have not changed for so long (in the order of time, with unbounded frames).
     pub state_ttl_ms: Option<i64>,
 }
 
@@ -66,7 +75,13 @@ pub enum FrameUnit {
 }
 
 impl OperatorFactory for OverAggregateSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("OverAggregateSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        match &self.order {
+            OverOrder::Time(time) => Ok(Box::new(TimeOrder::new(self, *time, context)?)),
+            OverOrder::Keys(_) if self.calls.iter().any(|c| c.frame.preceding.is_some()) => {
+                Err(Error::unsupported("an OVER frame that is bounded, in an order other than by time").with_remedy("begin the frame at UNBOUNDED PRECEDING"))
+            }
+            OverOrder::Keys(keys) => Ok(Box::new(KeyOrder::new(self, keys, context)?)),
+        }
     }
 }

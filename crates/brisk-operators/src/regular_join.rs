@@ -162,14 +162,7 @@ impl RegularJoin {
     }
 
     /// Takes in some rows: finds their partners, emits the difference they make, and keeps or drops them.
-    fn change(
-        &mut self,
-        side: Side,
-        batch: &ChangelogBatch,
-        keys: &[u32],
-        is_matchless: impl Fn(usize) -> bool,
-        out: &mut Output,
-    ) -> Result<()> {
+    fn change(&mut self, side: Side, batch: &ChangelogBatch, keys: &[u32], is_matchless: impl Fn(usize) -> bool, out: &mut Output) -> Result<()> {
         let now_ms = out.processing_time_ms();
         let pairs = self.pairs(side, &batch.rows, keys, now_ms)?;
         let mut ends = vec![0; batch.num_rows()];

@@ -67,6 +67,10 @@ impl RowTable {
         &self.keys
     }
 
+    pub fn key_groups(&self) -> u16 {
+        self.key_groups
+    }
+
     /// The columns of the key in rows of this table's schema.
     pub fn key_of(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
         self.key_columns.iter().map(|&c| Arc::clone(rows.column(c))).collect()
@@ -165,6 +169,22 @@ impl RowTable {
         let keys: Vec<u32> = rows.iter().map(|&r| self.key(r)).collect();
         rows.iter().for_each(|&r| self.unlink(r));
         self.free(rows, &keys)
+    }
+
+    /// As [`RowTable::remove`], where `companion` tracks further state of the same keys.
+    pub fn remove_with(&mut self, rows: &[RowId], companion: &mut DirtyKeys) -> Result<()> {
+        let mut keys: Vec<u32> = rows.iter().map(|&r| self.key(r)).collect();
+        rows.iter().for_each(|&r| self.unlink(r));
+        keys.sort_unstable();
+        keys.dedup();
+        let empty: Vec<u32> = keys.iter().copied().filter(|&k| self.lists[k as usize].length == 0).collect();
+        companion.remove(&self.keys, &empty)?;
+        self.free(rows, &keys)
+    }
+
+    /// For state of the same keys that is read back beside this table.
+    pub fn keys_mut(&mut self) -> &mut KeyIndex {
+        &mut self.keys
     }
 
     /// Says that what the operator knows of a row has changed.

@@ -43,11 +43,9 @@ pub enum WindowFunction {
 impl OperatorFactory for WindowTableFunctionSpec {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         match &self.function {
-            WindowFunction::Sliced(kind) => Ok(Box::new(WindowTableFunction {
-                kind: *kind,
-                time: self.time,
-                columns: WindowColumns::new(&self.output, WallClock::new(self.zone)),
-            })),
+            WindowFunction::Sliced(kind) => {
+                Ok(Box::new(WindowTableFunction { kind: *kind, time: self.time, columns: WindowColumns::new(&self.output, WallClock::new(self.zone)) }))
+            }
             WindowFunction::Session { gap_ms, partition } => Ok(Box::new(SessionWindowTableFunction::new(self, *gap_ms, partition, context)?)),
         }
     }

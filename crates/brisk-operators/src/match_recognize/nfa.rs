@@ -21,9 +21,15 @@ pub(super) struct Nfa {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Edge {
-    Take { variable: u8, target: StateId },
+    Take {
+        variable: u8,
+        target: StateId,
+    },
     /// Only when none of the variables `unless` takes the row.
-    Proceed { target: StateId, unless: Vec<u8> },
+    Proceed {
+        target: StateId,
+        unless: Vec<u8>,
+    },
 }
 
 /// A match, whole or in the making.
