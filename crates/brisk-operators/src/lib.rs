@@ -29,6 +29,7 @@ pub mod time_attribute;
 pub mod top_n;
 pub mod union;
 pub mod unnest;
+mod used_columns;
 pub mod values;
 pub mod watermark;
 pub mod window_aggregate;
@@ -36,3 +37,15 @@ pub mod window_assigner;
 pub mod window_join;
 pub mod window_table_function;
 pub mod window_top_n;
+
+mod aggregate_set;
+mod batches;
+mod deduplicate_first;
+#[cfg(test)]
+mod harness;
+mod latest_rows;
+mod local_window_aggregate;
+mod ranked_rows;
+mod slices;
+mod window_pane;
+mod window_property;

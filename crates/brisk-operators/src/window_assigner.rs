@@ -167,8 +167,8 @@ impl WallClock {
         end != i64::MAX && self.fire_time(end - 1) <= watermark
     }
 
-    /// The greatest wall-clock end of a window that `watermark` fires: all ends at or below it have fired. Exact without
-    /// a zone; with one, ends near a change of the clocks are to be asked for by [`WallClock::fired`].
+    /// No window that ends later than this has fired at `watermark`; those that end earlier have, without a zone. With
+    /// one, ends within a day of it are to be asked for by [`WallClock::fired`].
     pub fn fired_below(&self, watermark: i64) -> i64 {
         match self.zone {
             None => watermark.saturating_add(1),

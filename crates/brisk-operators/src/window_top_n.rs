@@ -1,11 +1,23 @@
 //! The first rows of every window and partition, once the window is complete; also deduplication within windows.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_schema::{DataType, SchemaRef};
 use brisk_core::graph::OperatorFactory;
-use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Result, Schema};
+use brisk_core::operator::{Operator, Output, SubtaskContext};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Error, Result, Schema, Watermark};
+use brisk_state::{DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, RowId, RowStore};
 use chrono_tz::Tz;
 
-use crate::sort_key::SortKey;
+use crate::batches::{MAX_ROWS, record_batch};
+use crate::ranked_rows::{FirstRows, Ties};
+use crate::slices::{Slice, slices_of};
+use crate::sort_key::{SortKey, SortKeyEncoder};
+use crate::window_aggregate::{WindowInput, prefix, read_slices, restored_watermark};
+use crate::window_assigner::WallClock;
 
 /// Keeps rows `start..=end` by ROW_NUMBER of every window and partition; input and output are append-only.
 ///
@@ -31,7 +43,232 @@ pub struct WindowTopNSpec {
 }
 
 impl OperatorFactory for WindowTopNSpec {
-    fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Err(brisk_core::Error::internal("WindowTopNSpec is not ready yet"))
+    fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        if self.start == 0 || self.order.is_empty() {
+            return Err(Error::internal("a window Top-N needs an order, and ranks begin at 1"));
+        }
+        Ok(Box::new(WindowTopN {
+            first: usize::try_from(self.start - 1).unwrap_or(usize::MAX),
+            end: usize::try_from(self.end).unwrap_or(usize::MAX),
+            ties: if self.later_wins_ties { Ties::LaterFirst } else { Ties::EarlierFirst },
+            order: SortKeyEncoder::new(&self.order, &self.input)?,
+            clock: WallClock::new(self.zone),
+            partition_types: self.input.project(&self.partition).columns.iter().map(|c| c.sql_type.to_arrow()).collect(),
+            input_schema: self.input.to_arrow(),
+            schema: self.output.to_arrow(),
+            key_groups: context.key_groups,
+            windows: BTreeMap::new(),
+            watermark: Watermark::MIN,
+            deleted: DeletedKeys::default(),
+            spec: self.clone(),
+        }))
+    }
+}
+
+struct WindowTopN {
+    spec: WindowTopNSpec,
+    first: usize,
+    end: usize,
+    ties: Ties,
+    order: SortKeyEncoder,
+    clock: WallClock,
+    partition_types: Vec<DataType>,
+    input_schema: SchemaRef,
+    schema: SchemaRef,
+    key_groups: u16,
+    windows: BTreeMap<Slice, Window>,
+    watermark: i64,
+    deleted: DeletedKeys,
+}
+
+/// The candidates of one window.
+struct Window {
+    index: KeyIndex,
+    store: RowStore,
+    /// By id of the partition.
+    partitions: Vec<FirstRows>,
+    dirty: DirtyKeys,
+}
+
+impl Operator for WindowTopN {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        let input = WindowInput::Attached { start: self.spec.window_start, end: self.spec.window_end };
+        for (slice, rows) in slices_of(input, self.clock, &batch.rows, out.processing_time_ms())? {
+            let part = match rows {
+                Some(rows) => batch.take(&UInt32Array::from(rows))?,
+                None => batch.clone(),
+            };
+            match self.clock.fired(slice.0, self.watermark) {
+                true => out.late(part)?,
+                false => self.add(slice, &part.rows)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
+        self.watermark = time;
+        while let Some(first) = self.windows.first_entry() {
+            if !self.clock.fired(first.key().0, time) {
+                break;
+            }
+            let (slice, mut window) = first.remove_entry();
+            self.emit(&window, out)?;
+            std::mem::take(&mut window.dirty).drop_all(&window.index, &prefix(slice), &mut self.deleted)?;
+        }
+        out.watermark(time)
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        writer.put_operator_state("watermark", self.watermark.to_le_bytes().to_vec())?;
+        self.deleted.write(writer, TABLE, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+        for (slice, window) in &mut self.windows {
+            let Window { index, store, partitions, dirty } = window;
+            let rows = |ids: &[u32]| {
+                let (mut owners, mut rows) = (Vec::new(), Vec::new());
+                for (i, id) in ids.iter().enumerate() {
+                    rows.extend(partitions[*id as usize].rows());
+                    owners.resize(rows.len(), i as u32);
+                }
+                Ok(KeyedRows { rows: store.gather(&rows)?, owners: Some(owners) })
+            };
+            dirty.write_prefixed(writer, TABLE, index, &prefix(*slice), self.key_groups, rows)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.watermark = restored_watermark(reader)?;
+        for (slice, rows, keys) in read_slices(reader, TABLE)? {
+            let rows = RecordBatch::try_new(Arc::clone(&self.input_schema), rows.columns().to_vec())?;
+            let sort_keys = self.order.encode(&rows)?;
+            let window = self.window(slice)?;
+            let (mut ids, mut stored) = (Vec::new(), Vec::new());
+            window.index.insert_encoded(keys.iter().map(Vec::as_slice), &mut ids)?;
+            window.partitions.resize_with(window.index.id_bound(), FirstRows::default);
+            window.store.append(&rows, &mut stored)?;
+            window.dirty.mark_kept(&ids);
+            for (row, id) in ids.iter().enumerate() {
+                window.partitions[*id as usize].push(sort_keys.row(row).data(), stored[row]);
+            }
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        let window = |w: &Window| w.index.bytes() + w.store.bytes() + w.partitions.iter().map(FirstRows::bytes).sum::<usize>();
+        self.windows.values().map(window).sum()
+    }
+}
+
+const TABLE: &str = "rows";
+
+impl WindowTopN {
+    fn window(&mut self, slice: Slice) -> Result<&mut Window> {
+        use std::collections::btree_map::Entry;
+        Ok(match self.windows.entry(slice) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(Window {
+                index: KeyIndex::new(self.partition_types.clone())?,
+                store: RowStore::new(Arc::clone(&self.input_schema)),
+                partitions: Vec::new(),
+                dirty: DirtyKeys::default(),
+            }),
+        })
+    }
+
+    fn add(&mut self, slice: Slice, rows: &RecordBatch) -> Result<()> {
+        let (end, ties) = (self.end, self.ties);
+        let keys = self.order.encode(rows)?;
+        let key = |row: u32| keys.row(row as usize);
+        let partition: Vec<ArrayRef> = self.spec.partition.iter().map(|k| rows.column(*k).clone()).collect();
+        let window = self.window(slice)?;
+        let mut ids = Vec::new();
+        window.index.insert(&partition, rows.num_rows(), &mut ids)?;
+        window.partitions.resize_with(window.index.id_bound(), FirstRows::default);
+        let admitted = |row: &u32| window.partitions[ids[*row as usize] as usize].admits(key(*row).data(), end, ties);
+        let candidates: Vec<u32> = (0..rows.num_rows() as u32).filter(admitted).collect();
+        let (mut stored, mut freed) = (Vec::new(), Vec::new());
+        window.store.append_selected(rows, &candidates, &mut stored)?;
+        for (row, stored) in candidates.into_iter().zip(stored) {
+            let id = ids[row as usize];
+            let partition = &mut window.partitions[id as usize];
+            // An earlier row of this batch may have raised the bar.
+            if partition.admits(key(row).data(), end, ties) {
+                freed.extend(partition.insert(key(row).data(), stored, end, ties));
+                window.dirty.mark(id);
+            } else {
+                freed.push(stored);
+            }
+        }
+        window.store.free(&freed)
+    }
+
+    fn emit(&self, window: &Window, out: &mut Output) -> Result<()> {
+        let ranked = |rows: &FirstRows| rows.rows().enumerate().skip(self.first).map(|(i, row)| (row, i as i64 + 1)).collect::<Vec<_>>();
+        let rows: Vec<(RowId, i64)> = window.partitions.iter().flat_map(ranked).collect();
+        for rows in rows.chunks(MAX_ROWS) {
+            let stored = window.store.gather(&rows.iter().map(|r| r.0).collect::<Vec<_>>())?;
+            let mut columns = stored.columns().to_vec();
+            if self.spec.output_rank {
+                columns.push(Arc::new(rows.iter().map(|r| r.1).collect::<Int64Array>()));
+            }
+            out.batch(ChangelogBatch::append(record_batch(&self.schema, columns, rows.len())?))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{check, schema};
+
+    const INPUT: &str = "item STRING, price INT, window_start TIMESTAMP(3), window_end TIMESTAMP(3)";
+
+    fn spec(later_wins_ties: bool, end: u64) -> WindowTopNSpec {
+        WindowTopNSpec {
+            input: schema(INPUT),
+            window_start: 2,
+            window_end: 3,
+            zone: None,
+            partition: vec![0],
+            order: vec![SortKey::descending(1)],
+            start: 1,
+            end,
+            later_wins_ties,
+            output_rank: true,
+            output: schema("item STRING, price INT, window_start TIMESTAMP(3), window_end TIMESTAMP(3), r BIGINT"),
+        }
+    }
+
+    #[test]
+    fn complete_windows_give_their_first_rows() {
+        let steps = "+I pen 1 00:00:00 00:00:10
+            +I pen 5 00:00:00 00:00:10
+            +I ink 2 00:00:10 00:00:20
+            +I pen 3 00:00:00 00:00:10
+            ----
+            +I ink 3 00:00:00 00:00:10
+            watermark 00:00:09.999
+            +I ink 9 00:00:00 00:00:10
+            watermark end";
+        let expected = "+I pen 5 00:00:00 00:00:10 1
+            +I pen 3 00:00:00 00:00:10 2
+            +I ink 3 00:00:00 00:00:10 1
+            late +I ink 9 00:00:00 00:00:10
+            +I ink 2 00:00:10 00:00:20 1";
+        check(&spec(false, 2), &[&schema(INPUT)], steps, expected);
+    }
+
+    #[test]
+    fn the_last_of_equal_rows_may_win() {
+        let spec = WindowTopNSpec { order: vec![SortKey::descending(2)], ..spec(true, 1) };
+        let steps = "+I pen 1 00:00:00 00:00:10
+            +I pen 5 00:00:00 00:00:10
+            ----
+            +I pen 3 00:00:00 00:00:10
+            watermark end";
+        check(&spec, &[&schema(INPUT)], steps, "+I pen 3 00:00:00 00:00:10 1");
     }
 }

@@ -1,0 +1,85 @@
+//! Building the batches that operators emit and snapshots keep.
+
+use std::sync::Arc;
+
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
+use brisk_core::{ChangelogBatch, Result, RowKind};
+
+/// Operators that make rows of their own (and do not pass a batch on) send so many at a time at most.
+pub(crate) const MAX_ROWS: usize = 8192;
+
+/// A batch of `rows` rows; there may be no columns.
+pub(crate) fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options)?)
+}
+
+/// Columns for a snapshot, where names do not matter.
+pub(crate) fn unnamed_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
+    let fields: Vec<Field> = columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// For every row whether it is taken back; `None` if none is.
+pub(crate) fn retractions(batch: &ChangelogBatch) -> Option<Vec<bool>> {
+    batch.kinds.as_ref().map(|kinds| kinds.iter().map(|k| !k.is_add()).collect()).filter(|r: &Vec<bool>| r.contains(&true))
+}
+
+/// For every row whether the two tables of columns differ there; nulls are equal to nulls.
+pub(crate) fn rows_differ(left: &[ArrayRef], right: &[ArrayRef], rows: usize) -> Result<Vec<bool>> {
+    let mut differ = vec![false; rows];
+    for (left, right) in left.iter().zip(right) {
+        let column = columns_differ(left, right)?;
+        differ.iter_mut().enumerate().for_each(|(i, d)| *d |= column.value(i));
+    }
+    Ok(differ)
+}
+
+fn columns_differ(left: &ArrayRef, right: &ArrayRef) -> Result<BooleanArray> {
+    match left.data_type() {
+        DataType::Null => Ok(BooleanArray::from(vec![false; left.len()])),
+        nested if nested.is_nested() => {
+            let compare = arrow_ord::ord::make_comparator(left, right, SortOptions::default())?;
+            Ok((0..left.len()).map(|i| Some(compare(i, i).is_ne())).collect())
+        }
+        _ => Ok(arrow_ord::cmp::distinct(left, right)?),
+    }
+}
+
+/// The columns of a table of which every row comes from one of several.
+pub(crate) fn interleave_columns(sources: &[&[ArrayRef]], places: &[(usize, usize)]) -> Result<Vec<ArrayRef>> {
+    let Some(first) = sources.first() else { return Ok(Vec::new()) };
+    let column = |c: usize| {
+        let arrays: Vec<&dyn Array> = sources.iter().map(|s| s[c].as_ref()).collect();
+        Ok(arrow_select::interleave::interleave(&arrays, places)?)
+    };
+    (0..first.len()).map(column).collect()
+}
+
+/// A changelog that is built row by row: where each row comes from, and its kind.
+#[derive(Debug, Default)]
+pub(crate) struct Changes<T> {
+    pub rows: Vec<T>,
+    pub kinds: Vec<RowKind>,
+}
+
+impl<T> Changes<T> {
+    pub fn new() -> Self {
+        Self { rows: Vec::new(), kinds: Vec::new() }
+    }
+
+    pub fn push(&mut self, kind: RowKind, row: T) {
+        self.rows.push(row);
+        self.kinds.push(kind);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Pieces of at most [`MAX_ROWS`] rows.
+    pub fn chunks(&self) -> impl Iterator<Item = (&[T], &[RowKind])> {
+        self.rows.chunks(MAX_ROWS).zip(self.kinds.chunks(MAX_ROWS))
+    }
+}

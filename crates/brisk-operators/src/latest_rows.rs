@@ -1,0 +1,269 @@
+//! One row a key, remembered and replaced: the state of keep-last deduplication and of changelog normalization.
+//!
+//! A batch is applied row by row to *slots*: a slot names nothing, a stored row, or a row of the batch. Afterwards the
+//! difference between every slot before and after the batch is emitted (or each change as it came), and the rows of the
+//! batch that won are stored.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_schema::SchemaRef;
+use brisk_core::operator::Output;
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
+use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+
+use crate::batches::{Changes, interleave_columns, record_batch, rows_differ, unnamed_batch};
+
+/// How changes are told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Telling {
+    pub update_before: bool,
+    /// Each change by itself, not the difference that a batch makes.
+    pub every_change: bool,
+    /// Also a row that replaces an equal one.
+    pub unchanged: bool,
+}
+
+pub(crate) struct LatestRows {
+    pub index: KeyIndex,
+    pub store: RowStore,
+    telling: Telling,
+    key: Vec<usize>,
+    key_groups: u16,
+    /// By id.
+    slots: Vec<Slot>,
+    touch: Option<LastTouch>,
+    dirty: DirtyKeys,
+    touched: TouchedIds,
+}
+
+/// The row of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Slot {
+    None,
+    Stored(RowId),
+    /// A row of the batch at hand.
+    Batch(u32),
+}
+
+/// What a row of the batch does to its key.
+pub(crate) enum Change {
+    Nothing,
+    Replace,
+    Delete,
+}
+
+impl LatestRows {
+    pub fn new(input: &Schema, key: &[usize], telling: Telling, ttl_ms: Option<i64>, key_groups: u16) -> Result<Self> {
+        Ok(Self {
+            index: KeyIndex::new(input.project(key).columns.iter().map(|c| c.sql_type.to_arrow()).collect())?,
+            store: RowStore::new(input.to_arrow()),
+            telling,
+            key: key.to_vec(),
+            key_groups,
+            slots: Vec::new(),
+            touch: ttl_ms.map(LastTouch::new),
+            dirty: DirtyKeys::default(),
+            touched: TouchedIds::default(),
+        })
+    }
+
+    /// Applies a batch. `decide` says for every row, by its number, the id of its key and the key's row, what it does.
+    pub fn apply(&mut self, batch: &ChangelogBatch, out: &mut Output, mut decide: impl FnMut(usize, u32, Slot) -> Change) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let key: Vec<ArrayRef> = self.key.iter().map(|k| batch.column(*k).clone()).collect();
+        let mut ids = Vec::new();
+        self.index.insert(&key, batch.num_rows(), &mut ids)?;
+        self.slots.resize(self.index.id_bound(), Slot::None);
+        let (mut first, mut told, mut freed) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, &id) in ids.iter().enumerate() {
+            self.expire(id, out.processing_time_ms(), &mut freed);
+            let before = self.slots[id as usize];
+            if self.touched.touch(id) {
+                first.push(before);
+            }
+            let after = match decide(row, id, before) {
+                Change::Nothing => continue,
+                Change::Replace => Slot::Batch(row as u32),
+                Change::Delete => Slot::None,
+            };
+            if let Some(touch) = &mut self.touch {
+                touch.touch(id, out.processing_time_ms());
+            }
+            self.slots[id as usize] = after;
+            if self.telling.every_change {
+                told.push((before, after));
+            }
+        }
+        let ids = self.touched.take();
+        if !self.telling.every_change {
+            told.extend(first.iter().zip(&ids).map(|(before, id)| (*before, self.slots[*id as usize])));
+        }
+        self.tell(&told, batch, out)?;
+        self.keep(&ids, &first, batch, freed)
+    }
+
+    pub fn next_timer(&self) -> Option<i64> {
+        self.touch.as_ref().and_then(LastTouch::next_sweep)
+    }
+
+    /// Forgets what has outlived its time.
+    pub fn sweep(&mut self, now_ms: i64) -> Result<()> {
+        let expired = self.touch.as_mut().map_or_else(Vec::new, |t| t.sweep(now_ms));
+        let rows: Vec<RowId> = expired.iter().filter_map(|id| self.slots[*id as usize].stored()).collect();
+        self.store.free(&rows)?;
+        expired.iter().for_each(|id| self.slots[*id as usize] = Slot::None);
+        self.dirty.remove(&self.index, &expired)?;
+        self.index.remove(&expired);
+        Ok(())
+    }
+
+    pub fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        let Self { dirty, index, slots, store, touch, .. } = self;
+        let rows = |ids: &[u32]| {
+            let kept: Vec<RowId> = ids.iter().filter_map(|id| slots[*id as usize].stored()).collect();
+            let touched = ids.iter().map(|id| touch.as_ref().map(|t| t.touched_ms(*id)));
+            let mut columns: Vec<ArrayRef> = vec![Arc::new(touched.collect::<Int64Array>())];
+            columns.extend(store.gather(&kept)?.columns().iter().cloned());
+            Ok(KeyedRows::one_each(unnamed_batch(columns)?))
+        };
+        dirty.write(writer, TABLE, index, self.key_groups, rows)
+    }
+
+    /// Reads the rows back; `each` is given the ids and rows of every batch of entries.
+    pub fn restore(&mut self, reader: &mut dyn SnapshotReader, mut each: impl FnMut(&[u32], &RecordBatch) -> Result<()>) -> Result<()> {
+        let Self { dirty, index, slots, store, touch, .. } = self;
+        dirty.read(reader, TABLE, index, |ids, entries| {
+            let touched = entries.column(0).as_primitive::<Int64Type>();
+            let rows = RecordBatch::try_new(Arc::clone(store.schema()), entries.columns()[1..].to_vec())?;
+            let mut stored = Vec::new();
+            store.append(&rows, &mut stored)?;
+            for (row, id) in ids.iter().enumerate() {
+                slots.resize(slots.len().max(*id as usize + 1), Slot::None);
+                slots[*id as usize] = Slot::Stored(stored[row]);
+                if let (Some(touch), true) = (touch.as_mut(), touched.is_valid(row)) {
+                    touch.touch(*id, touched.value(row));
+                }
+            }
+            each(ids, &rows)
+        })
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.index.bytes() + self.store.bytes() + self.slots.capacity() * size_of::<Slot>() + self.dirty.bytes()
+    }
+
+    fn expire(&mut self, id: u32, now_ms: i64, freed: &mut Vec<RowId>) {
+        let Some(touch) = self.touch.as_mut().filter(|t| t.expired(id, now_ms)) else { return };
+        touch.forget(id);
+        freed.extend(self.slots[id as usize].stored());
+        self.slots[id as usize] = Slot::None;
+    }
+
+    /// Emits slots before and after a change.
+    fn tell(&self, told: &[(Slot, Slot)], batch: &ChangelogBatch, out: &mut Output) -> Result<()> {
+        let sources = Sources::new(&self.store, batch, told.iter().flat_map(|t| [t.0, t.1]))?;
+        let differ = self.differ(told, &sources)?;
+        let mut changes: Changes<(usize, usize)> = Changes::new();
+        for (i, (before, after)) in told.iter().enumerate() {
+            match (sources.place(*before), sources.place(*after)) {
+                (None, Some(new)) => changes.push(RowKind::Insert, new),
+                (Some(old), None) => changes.push(RowKind::Delete, old),
+                (Some(old), Some(new)) if differ[i] => {
+                    if self.telling.update_before {
+                        changes.push(RowKind::UpdateBefore, old);
+                    }
+                    changes.push(RowKind::UpdateAfter, new);
+                }
+                _ => {}
+            }
+        }
+        for (rows, kinds) in changes.chunks() {
+            let columns = interleave_columns(&[sources.stored.columns(), batch.rows.columns()], rows)?;
+            out.batch(ChangelogBatch::new(record_batch(&sources.schema, columns, rows.len())?, kinds.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// For every change from row to row whether it is to be told.
+    fn differ(&self, told: &[(Slot, Slot)], sources: &Sources) -> Result<Vec<bool>> {
+        if self.telling.unchanged {
+            return Ok(told.iter().map(|(before, after)| before != after).collect());
+        }
+        let mut differ = vec![false; told.len()];
+        let pairs = |i: &usize| Some((*i, sources.place(told[*i].0)?, sources.place(told[*i].1)?)).filter(|(_, a, b)| a != b);
+        let pairs: Vec<(usize, (usize, usize), (usize, usize))> = (0..told.len()).filter_map(|i| pairs(&i)).collect();
+        if pairs.is_empty() {
+            return Ok(differ);
+        }
+        let columns: [&[ArrayRef]; 2] = [sources.stored.columns(), sources.batch.columns()];
+        let old = interleave_columns(&columns, &pairs.iter().map(|p| p.1).collect::<Vec<_>>())?;
+        let new = interleave_columns(&columns, &pairs.iter().map(|p| p.2).collect::<Vec<_>>())?;
+        let changed = rows_differ(&old, &new, pairs.len())?;
+        pairs.iter().zip(changed).for_each(|(pair, changed)| differ[pair.0] = changed);
+        Ok(differ)
+    }
+
+    /// Stores the rows of the batch that won and frees those that they replace.
+    fn keep(&mut self, ids: &[u32], first: &[Slot], batch: &ChangelogBatch, mut freed: Vec<RowId>) -> Result<()> {
+        let winners: Vec<(u32, u32)> = ids.iter().filter_map(|id| Some((*id, self.slots[*id as usize].in_batch()?))).collect();
+        let mut stored = Vec::new();
+        self.store.append_selected(&batch.rows, &winners.iter().map(|w| w.1).collect::<Vec<_>>(), &mut stored)?;
+        for ((id, _), row) in winners.iter().zip(stored) {
+            self.slots[*id as usize] = Slot::Stored(row);
+        }
+        let changed = |(id, first): &(&u32, &Slot)| self.slots[**id as usize] != **first;
+        let changed: Vec<(u32, Slot)> = ids.iter().zip(first).filter(changed).map(|(id, first)| (*id, *first)).collect();
+        freed.extend(changed.iter().filter_map(|(_, first)| first.stored()));
+        self.store.free(&freed)?;
+        changed.iter().for_each(|(id, _)| self.dirty.mark(*id));
+        let gone: Vec<u32> = ids.iter().copied().filter(|id| self.slots[*id as usize] == Slot::None).collect();
+        gone.iter().for_each(|id| self.touch.iter_mut().for_each(|t| t.forget(*id)));
+        self.dirty.remove(&self.index, &gone)?;
+        self.index.remove(&gone);
+        Ok(())
+    }
+}
+
+const TABLE: &str = "rows";
+
+impl Slot {
+    pub fn stored(self) -> Option<RowId> {
+        if let Slot::Stored(row) = self { Some(row) } else { None }
+    }
+
+    fn in_batch(self) -> Option<u32> {
+        if let Slot::Batch(row) = self { Some(row) } else { None }
+    }
+}
+
+/// Stored rows, gathered, beside the batch.
+struct Sources<'a> {
+    schema: SchemaRef,
+    stored: RecordBatch,
+    batch: &'a RecordBatch,
+    /// By stored row, sorted: its place in `stored`.
+    places: Vec<RowId>,
+}
+
+impl<'a> Sources<'a> {
+    fn new(store: &RowStore, batch: &'a ChangelogBatch, slots: impl Iterator<Item = Slot>) -> Result<Self> {
+        let mut places: Vec<RowId> = slots.filter_map(Slot::stored).collect();
+        places.sort_unstable();
+        places.dedup();
+        Ok(Self { schema: Arc::clone(store.schema()), stored: store.gather(&places)?, batch: &batch.rows, places })
+    }
+
+    fn place(&self, slot: Slot) -> Option<(usize, usize)> {
+        match slot {
+            Slot::None => None,
+            Slot::Stored(row) => Some((0, self.places.binary_search(&row).expect("every stored row was gathered"))),
+            Slot::Batch(row) => Some((1, row as usize)),
+        }
+    }
+}
