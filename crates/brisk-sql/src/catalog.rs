@@ -131,6 +131,12 @@ impl Default for Catalog {
     }
 }
 
+impl Database {
+    pub fn new(comment: Option<String>, options: BTreeMap<String, String>) -> Self {
+        Self { comment, options, objects: BTreeMap::new() }
+    }
+}
+
 impl Catalog {
     pub fn current(&self) -> &Namespace {
         &self.current

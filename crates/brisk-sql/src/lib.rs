@@ -8,8 +8,10 @@
 //!
 //! This crate makes graphs and runs nothing.
 
+pub mod bind;
 pub mod catalog;
 pub mod explain;
 pub mod logical;
 pub mod physical;
 pub mod rules;
+pub mod session;

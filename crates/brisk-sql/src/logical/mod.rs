@@ -4,6 +4,8 @@
 //! node's input; over `left ++ right` in a join. A plan is a tree; a view or CTE that is used twice appears twice (the
 //! physical planner finds equal parts again and shares them).
 
+mod display;
+
 use std::sync::Arc;
 
 use brisk_core::SqlType;
