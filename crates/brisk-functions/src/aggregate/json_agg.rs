@@ -10,11 +10,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
 use brisk_core::{DataType, Error, Result, SqlType};
 
-use super::json_text::{check_type, write_array, write_object, write_value};
 use super::rows::{array_of, each_row, list_range, lists};
 use super::sequence::Sequence;
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
+use crate::scalar::json::text::{check_type, write_array, write_object, write_value};
 
 #[derive(Debug)]
 pub struct JsonArrayAgg;

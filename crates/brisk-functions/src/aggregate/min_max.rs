@@ -227,10 +227,7 @@ impl<D: Domain> Retractable<D> {
     }
 }
 
-fn change<V: Ord + Clone, B: ?Sized + Ord + ToOwned<Owned = V>>(counts: &mut BTreeMap<V, i64>, value: &B, delta: i64)
-where
-    V: Borrow<B>,
-{
+fn change<V: Ord + Borrow<B>, B: ?Sized + Ord + ToOwned<Owned = V>>(counts: &mut BTreeMap<V, i64>, value: &B, delta: i64) {
     match counts.get_mut(value) {
         Some(count) if *count + delta == 0 => {
             counts.remove(value);

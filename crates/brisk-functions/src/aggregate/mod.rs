@@ -17,8 +17,6 @@ mod distinct;
 mod domain;
 mod first_last;
 mod json_agg;
-#[path = "../scalar/json/text.rs"]
-mod json_text;
 mod listagg;
 mod min_max;
 mod over;

@@ -1,5 +1,7 @@
 //! Table functions: each input row gives any number of rows (UNNEST). The contract and the list.
 
+mod unnest;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -18,6 +20,12 @@ pub trait TableFunction: Debug + Send + Sync {
     fn evaluate(&self, args: &[ArrayRef], returns: &Schema, rows: usize) -> Result<(UInt32Array, Vec<ArrayRef>)>;
 }
 
+/// All table functions. WITH ORDINALITY is the matter of the operator that calls them.
 pub fn table_functions() -> Vec<Arc<dyn TableFunction>> {
-    Vec::new()
+    vec![Arc::new(unnest::Unnest)]
+}
+
+/// The function of this name, in any case.
+pub fn table_function(name: &str) -> Option<Arc<dyn TableFunction>> {
+    table_functions().into_iter().find(|f| f.name().eq_ignore_ascii_case(name))
 }
