@@ -15,7 +15,7 @@ use brisk_runtime::job::{Job, JobHandle, JobOptions, JobResult, Outcome as JobOu
 use brisk_sql::explain::explain;
 use brisk_sql::logical::{Insert, Plan};
 use brisk_sql::physical::{PlannerContext, Target, is_updating, plan_graph};
-use brisk_sql::session::{Outcome, Session};
+use brisk_sql::session::{Explained, Options, Outcome, Session, parse_error};
 
 use crate::job::SessionOptions;
 use crate::output::{OutputFormat, Results};
@@ -52,7 +52,7 @@ impl ScriptRunner {
     }
 
     pub fn with_registry(options: ScriptOptions, registry: ProgramRegistry) -> Self {
-        Self { session: Session::new(), registry, options, jobs: Vec::new(), started: 0 }
+        Self { session: Session::new(Options::default()), registry, options, jobs: Vec::new(), started: 0 }
     }
 
     /// Runs all statements and waits for all jobs.
@@ -67,14 +67,14 @@ impl ScriptRunner {
     pub fn explain(&mut self, text: &str) -> Result<()> {
         for (number, statement) in parse(text)?.iter().enumerate() {
             let at = place(statement, number + 1, text);
-            match self.session.execute(statement, &self.registry).map_err(|e| e.at(at))? {
+            match self.session.execute(statement, at)? {
                 Outcome::Query(plan) => {
                     let results = Results::new(OutputFormat::Changelog, &plan.schema(), true, true)?;
                     let graph = self.graph(&[Target::Query { plan: &plan, sink: results.sink(), name: "SELECT" }]).map_err(|e| e.at(at))?.0;
                     print!("{}", explain(&graph));
                 }
                 Outcome::Inserts(inserts) => print!("{}", explain(&self.insert_graph(&inserts).map_err(|e| e.at(at))?.0)),
-                Outcome::Explain(explained) => print!("{}", self.explain_text(&explained).map_err(|e| e.at(at))?),
+                Outcome::Explain { plans, .. } => print!("{}", self.explain_text(&plans).map_err(|e| e.at(at))?),
                 _ => {}
             }
         }
@@ -84,9 +84,9 @@ impl ScriptRunner {
     /// Runs one statement; waits for it if it is a SELECT.
     pub fn statement(&mut self, statement: &Statement, number: usize, text: &str) -> Result<()> {
         let at = place(statement, number, text);
-        match self.session.execute(statement, &self.registry).map_err(|e| e.at(at))? {
+        match self.session.execute(statement, at)? {
             Outcome::Ok(_) => {}
-            Outcome::Rows { columns, rows } => crate::output::print_text_rows(self.options.output, &columns, &rows)?,
+            Outcome::Rows(rows) => crate::output::print_text_rows(self.options.output, &rows)?,
             Outcome::Query(plan) => {
                 self.wait(|job| job.bounded)?;
                 self.query(&plan, number).map_err(|e| e.at(at))?;
@@ -95,8 +95,9 @@ impl ScriptRunner {
                 let (graph, parallelism) = self.insert_graph(&inserts).map_err(|e| e.at(at))?;
                 self.start(graph, parallelism, number).map_err(|e| e.at(at))?;
             }
-            Outcome::Explain(explained) => print!("{}", self.explain_text(&explained).map_err(|e| e.at(at))?),
-            Outcome::StopJob { .. } | Outcome::ShowJobs => {
+            Outcome::Explain { plans, .. } => print!("{}", self.explain_text(&plans).map_err(|e| e.at(at))?),
+            Outcome::Client(_) => {}
+            Outcome::StopJob(_) | Outcome::ShowJobs | Outcome::DescribeJob(_) => {
                 return Err(Error::unsupported("statements about jobs need a server").with_remedy("start `brisk server` and use --endpoint").at(at));
             }
         }
@@ -130,8 +131,8 @@ impl ScriptRunner {
             None => None,
         };
         let get = |key: &str| match key {
-            "execution.checkpointing.dir" => self.session.option(key).map(|d| dir(&d)),
-            _ => self.session.option(key),
+            "execution.checkpointing.dir" => self.session.options.get(key).map(dir),
+            _ => self.session.options.get(key).map(str::to_string),
         };
         let fallback = self.options.checkpoint_dir.as_deref().map(dir);
         let fallback_interval = interval.or(fallback.as_ref().map(|_| Duration::from_secs(1)));
@@ -153,7 +154,7 @@ impl ScriptRunner {
     }
 
     fn parallelism(&self) -> Result<usize> {
-        let get = |key: &str| self.session.option(key);
+        let get = |key: &str| self.session.options.get(key).map(str::to_string);
         match self.options.parallelism {
             Some(n) => Ok(n.max(1)),
             None => SessionOptions { get: &get }.parallelism(),
@@ -161,20 +162,20 @@ impl ScriptRunner {
     }
 
     fn context(&self, parallelism: usize) -> Result<PlannerContext<'_>> {
-        let get = |key: &str| self.session.option(key);
+        let get = |key: &str| self.session.options.get(key).map(str::to_string);
         let settings = SessionOptions { get: &get }.planner(parallelism, now_ms())?;
-        Ok(PlannerContext { registry: &self.registry as &dyn Registry, settings, find_table: Box::new(|name| self.session.find_table(name)) })
+        Ok(PlannerContext { registry: &self.registry as &dyn Registry, settings, find_table: Box::new(|name| self.session.catalog.table(name)) })
     }
 
-    fn explain_text(&self, explained: &brisk_sql::session::Explained) -> Result<String> {
-        let text = match explained {
-            brisk_sql::session::Explained::Query(plan) => {
-                let results = Arc::new(crate::output::NoSink);
-                explain(&self.graph(&[Target::Query { plan, sink: results, name: "SELECT" }])?.0)
-            }
-            brisk_sql::session::Explained::Inserts(inserts) => explain(&self.insert_graph(inserts)?.0),
-        };
-        Ok(text)
+    fn explain_text(&self, plans: &[Explained]) -> Result<String> {
+        let targets: Vec<Target> = plans
+            .iter()
+            .map(|p| match p {
+                Explained::Query(plan) => Target::Query { plan, sink: Arc::new(crate::output::NoSink), name: "SELECT" },
+                Explained::Insert(insert) => Target::Insert(insert),
+            })
+            .collect();
+        Ok(explain(&self.graph(&targets)?.0))
     }
 
     fn wait(&mut self, which: impl Fn(&RunningJob) -> bool) -> Result<()> {
@@ -213,12 +214,7 @@ impl ScriptRunner {
 
 /// The statements of a script; a syntax error names its place.
 pub fn parse(text: &str) -> Result<Vec<Statement>> {
-    brisk_parser::parse_script(text).map_err(|e| {
-        let position = e.span.position(text);
-        let mut error = Error::invalid(e.message.clone());
-        error.remedy = e.remedy.clone();
-        error.at(Position { statement: statement_number(text, e.span.start), line: position.line, column: position.column })
-    })
+    brisk_parser::parse_script(text).map_err(|e| parse_error(&e, statement_number(text, e.span.start)))
 }
 
 /// How many statements begin before `offset`, roughly: by the semicolons that end a line.

@@ -39,7 +39,8 @@ impl Planner<'_> {
         };
         let need_left = true;
         let left = self.build(&join.left, need_left)?;
-        let outer = std::mem::replace(&mut self.every_change, self.every_change || join.as_of.is_some());
+        let outer = self.every_change;
+        self.every_change |= join.as_of.is_some();
         let right = self.build(&join.right, true);
         self.every_change = outer;
         let right = right?;

@@ -46,7 +46,7 @@ struct ScannedTable {
 
 /// The options of a source table that the planner itself understands.
 #[derive(Debug, Clone, Default)]
-struct SourceTableOptions {
+pub(super) struct SourceTableOptions {
     bad_records: Option<String>,
     dead_letter_table: Option<String>,
     parallelism: Option<usize>,

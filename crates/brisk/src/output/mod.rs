@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use brisk_core::operator::SubtaskContext;
 use brisk_core::sink::{Guarantee, Sink, SinkWriter};
 use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
+use brisk_sql::session::TextRows;
 use clap::ValueEnum;
 
 pub use text::RowText;
@@ -137,11 +138,12 @@ impl TableRows {
 }
 
 /// Prints rows of text, such as those of SHOW and DESCRIBE.
-pub fn print_text_rows(format: OutputFormat, columns: &[String], rows: &[Vec<String>]) -> Result<()> {
+pub fn print_text_rows(format: OutputFormat, text: &TextRows) -> Result<()> {
     use arrow_array::{ArrayRef, RecordBatch, StringArray};
     use brisk_core::{Column, DataType, SqlType};
+    let TextRows { columns, rows } = text;
     let schema = Schema::new(columns.iter().map(|c| Column::new(c, SqlType::nullable(DataType::STRING))).collect());
-    let column = |i: usize| -> ArrayRef { Arc::new(StringArray::from_iter_values(rows.iter().map(|r| r.get(i).map_or("", String::as_str)))) };
+    let column = |i: usize| -> ArrayRef { Arc::new(rows.iter().map(|r| r.get(i).cloned().flatten()).collect::<StringArray>()) };
     let results = Results::new(format, &schema, false, true)?;
     if !columns.is_empty() {
         let batch = RecordBatch::try_new(schema.to_arrow(), (0..columns.len()).map(column).collect())?;
