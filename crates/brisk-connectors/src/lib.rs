@@ -6,7 +6,6 @@
 mod blackhole;
 mod datagen;
 mod display;
-pub mod durable_log;
 mod filesystem;
 mod nexmark;
 mod print;

@@ -74,10 +74,6 @@ impl<T> Changes<T> {
         self.kinds.push(kind);
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
     /// Pieces of at most [`MAX_ROWS`] rows.
     pub fn chunks(&self) -> impl Iterator<Item = (&[T], &[RowKind])> {
         self.rows.chunks(MAX_ROWS).zip(self.kinds.chunks(MAX_ROWS))

@@ -91,13 +91,18 @@ mod tests {
             -D 2 ink
             +I 2 ink";
         check(&spec, &[&spec.input], steps, expected);
-        check(&ChangelogNormalizeSpec { every_change: true, ..spec.clone() }, &[&spec.input], steps, "+I 1 pen
+        check(
+            &ChangelogNormalizeSpec { every_change: true, ..spec.clone() },
+            &[&spec.input],
+            steps,
+            "+I 1 pen
             +I 2 ink
             -U 1 pen
             +U 1 nib
             +I 4 mug
             -D 4 mug
             -D 2 ink
-            +I 2 ink");
+            +I 2 ink",
+        );
     }
 }

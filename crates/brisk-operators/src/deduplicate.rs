@@ -176,7 +176,17 @@ mod tests {
             -U pen 3 00:00:05
             +U pen 6 00:00:07
             +I cup 7 00:00:05";
-        check(&spec(EVENT, true), &[&spec(EVENT, true).input], STEPS, expected.replace("+I ink 2 00:00:06\n            -U pen 1 00:00:05\n            +U pen 3 00:00:05", "+I ink 2 00:00:06\n-U pen 1 00:00:05\n+U pen 3 00:00:05").as_str());
+        check(
+            &spec(EVENT, true),
+            &[&spec(EVENT, true).input],
+            STEPS,
+            expected
+                .replace(
+                    "+I ink 2 00:00:06\n            -U pen 1 00:00:05\n            +U pen 3 00:00:05",
+                    "+I ink 2 00:00:06\n-U pen 1 00:00:05\n+U pen 3 00:00:05",
+                )
+                .as_str(),
+        );
     }
 
     #[test]

@@ -104,7 +104,12 @@ pub(crate) struct FirstByTime {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum KeyState {
     New,
-    Waiting { row: RowId, time: i64 },
+    /// While a batch is taken in: which of its chosen rows.
+    Chosen(u32),
+    Waiting {
+        row: RowId,
+        time: i64,
+    },
     Emitted,
 }
 
@@ -127,39 +132,39 @@ impl FirstByTime {
     fn add(&mut self, batch: &ChangelogBatch, times: &[i64], now_ms: i64) -> Result<()> {
         let ids = key_ids(&mut self.index, &self.key, batch)?;
         self.states.resize(self.index.id_bound(), KeyState::New);
-        // The rows that may be first, and those that they replace. A row of the batch that wins is stored below.
-        let mut best: Vec<(u32, u32)> = Vec::new();
-        let mut place_of = std::collections::HashMap::new();
+        let mut freed = Vec::new();
+        // The row of the batch that may be first, by place in the list of touched keys. It is stored below.
+        let mut best: Vec<u32> = Vec::new();
         for (row, &id) in ids.iter().enumerate() {
-            if self.touch.as_ref().is_some_and(|t| t.expired(id, now_ms)) && self.states[id as usize] == KeyState::Emitted {
-                self.states[id as usize] = KeyState::New;
+            let state = &mut self.states[id as usize];
+            if *state == KeyState::Emitted && self.touch.as_ref().is_some_and(|t| t.expired(id, now_ms)) {
+                *state = KeyState::New;
             }
-            let earlier = match (place_of.get(&id), self.states[id as usize]) {
-                (_, KeyState::Emitted) => false,
-                (Some(place), _) => times[row] < times[best[*place as usize].1 as usize],
-                (None, KeyState::Waiting { time, .. }) => times[row] < time,
-                (None, KeyState::New) => true,
+            let earlier = match *state {
+                KeyState::Emitted => false,
+                KeyState::Chosen(place) => times[row] < times[best[place as usize] as usize],
+                KeyState::Waiting { time, .. } => times[row] < time,
+                KeyState::New => true,
             };
-            if !earlier {
-                continue;
-            }
-            match place_of.get(&id) {
-                Some(place) => best[*place as usize].1 = row as u32,
-                None => {
-                    place_of.insert(id, best.len() as u32);
-                    best.push((id, row as u32));
+            match *state {
+                _ if !earlier => {}
+                KeyState::Chosen(place) => best[place as usize] = row as u32,
+                KeyState::Waiting { row: old, time } => {
+                    freed.push(old);
+                    self.timers.remove(time, id);
+                    *state = KeyState::Chosen(best.len() as u32);
+                    best.push(row as u32);
+                }
+                _ => {
+                    *state = KeyState::Chosen(best.len() as u32);
+                    best.push(row as u32);
                 }
             }
         }
         let mut stored = Vec::new();
-        self.store.append_selected(&batch.rows, &best.iter().map(|b| b.1).collect::<Vec<_>>(), &mut stored)?;
-        let mut freed = Vec::new();
-        for ((id, row), stored) in best.into_iter().zip(stored) {
-            let time = times[row as usize];
-            if let KeyState::Waiting { row, time } = self.states[id as usize] {
-                freed.push(row);
-                self.timers.remove(time, id);
-            }
+        self.store.append_selected(&batch.rows, &best, &mut stored)?;
+        for (row, stored) in best.into_iter().zip(stored) {
+            let (id, time) = (ids[row as usize], times[row as usize]);
             self.states[id as usize] = KeyState::Waiting { row: stored, time };
             self.timers.insert(time, id);
             self.dirty.mark(id);
@@ -225,10 +230,8 @@ impl Operator for FirstByTime {
             let touched = |id: &u32| touch.as_ref().map(|t| t.touched_ms(*id));
             let kept = ids.iter().map(|id| if let KeyState::Waiting { row, .. } = states[*id as usize] { row } else { NO_ROW });
             let kept: Vec<RowId> = kept.collect();
-            let mut columns: Vec<ArrayRef> = vec![
-                Arc::new(ids.iter().map(|id| Some(waiting(id))).collect::<BooleanArray>()),
-                Arc::new(ids.iter().map(touched).collect::<Int64Array>()),
-            ];
+            let mut columns: Vec<ArrayRef> =
+                vec![Arc::new(ids.iter().map(|id| Some(waiting(id))).collect::<BooleanArray>()), Arc::new(ids.iter().map(touched).collect::<Int64Array>())];
             columns.extend(store.gather(&kept)?.columns().iter().cloned());
             Ok(KeyedRows::one_each(unnamed_batch(columns)?))
         };

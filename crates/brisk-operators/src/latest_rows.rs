@@ -196,16 +196,23 @@ impl LatestRows {
             return Ok(told.iter().map(|(before, after)| before != after).collect());
         }
         let mut differ = vec![false; told.len()];
-        let pairs = |i: &usize| Some((*i, sources.place(told[*i].0)?, sources.place(told[*i].1)?)).filter(|(_, a, b)| a != b);
-        let pairs: Vec<(usize, (usize, usize), (usize, usize))> = (0..told.len()).filter_map(|i| pairs(&i)).collect();
+        let (mut pairs, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, (before, after)) in told.iter().enumerate() {
+            if let (Some(before), Some(after)) = (sources.place(*before), sources.place(*after))
+                && before != after
+            {
+                pairs.push(i);
+                old.push(before);
+                new.push(after);
+            }
+        }
         if pairs.is_empty() {
             return Ok(differ);
         }
         let columns: [&[ArrayRef]; 2] = [sources.stored.columns(), sources.batch.columns()];
-        let old = interleave_columns(&columns, &pairs.iter().map(|p| p.1).collect::<Vec<_>>())?;
-        let new = interleave_columns(&columns, &pairs.iter().map(|p| p.2).collect::<Vec<_>>())?;
+        let (old, new) = (interleave_columns(&columns, &old)?, interleave_columns(&columns, &new)?);
         let changed = rows_differ(&old, &new, pairs.len())?;
-        pairs.iter().zip(changed).for_each(|(pair, changed)| differ[pair.0] = changed);
+        pairs.into_iter().zip(changed).for_each(|(pair, changed)| differ[pair] = changed);
         Ok(differ)
     }
 

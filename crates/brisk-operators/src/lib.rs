@@ -45,6 +45,8 @@ mod deduplicate_first;
 mod harness;
 mod latest_rows;
 mod local_window_aggregate;
+#[cfg(test)]
+mod properties;
 mod ranked_rows;
 mod slices;
 mod window_pane;

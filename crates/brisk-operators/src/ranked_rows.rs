@@ -60,10 +60,6 @@ impl FirstRows {
         self.rows.len()
     }
 
-    pub fn clear(&mut self) {
-        self.rows.clear();
-    }
-
     pub fn bytes(&self) -> usize {
         self.rows.iter().map(|r| size_of::<RankedRow>() + r.key.len()).sum()
     }

@@ -209,8 +209,8 @@ const TABLE: &str = "rows";
 impl TopN {
     /// Append-only input: rows that are not among the first are never kept.
     fn add_first(&mut self, batch: &ChangelogBatch, ids: &[u32], keys: &BatchKeys, work: &mut Work, now_ms: i64) -> Result<()> {
-        for id in ids {
-            self.expire(*id, now_ms, work);
+        if self.touch.is_some() {
+            ids.iter().for_each(|id| self.expire(*id, now_ms, work));
         }
         let admitted = |(row, id): &(usize, &u32)| match &self.partitions[**id as usize] {
             Partition::First(rows) => rows.admits(keys.row(*row), self.end, Ties::EarlierFirst),
@@ -333,6 +333,11 @@ impl TopN {
 }
 
 fn set_changes(before: &[RowId], after: &[RowId], changes: &mut Changes<(RowId, i64)>) {
+    if before.len() + after.len() <= 32 {
+        before.iter().filter(|r| !after.contains(r)).for_each(|r| changes.push(RowKind::Delete, (*r, 0)));
+        after.iter().filter(|r| !before.contains(r)).for_each(|r| changes.push(RowKind::Insert, (*r, 0)));
+        return;
+    }
     let (old, new): (HashSet<RowId>, HashSet<RowId>) = (before.iter().copied().collect(), after.iter().copied().collect());
     before.iter().filter(|r| !new.contains(r)).for_each(|r| changes.push(RowKind::Delete, (*r, 0)));
     after.iter().filter(|r| !old.contains(r)).for_each(|r| changes.push(RowKind::Insert, (*r, 0)));
@@ -490,22 +495,9 @@ mod tests {
             -D a pen 3
             -D a mug 4
             -D a mug 1";
-        let expected = "+I a ink 5 1
-            +I a mug 4 2
-            -U a ink 5 1
-            +U a mug 4 1
-            -U a mug 4 2
-            +U a mug 4 2
-            -U a mug 4 1
-            +U a mug 4 1
-            -U a mug 4 2
-            +U a pen 3 2
-            -D a mug 4 1
-            -D a pen 3 2";
         let spec = spec(1..=2, true, true);
         check_net_effect(&spec, &[&spec.input], steps, "");
         check_net_effect(&spec, &[&spec.input], &steps[..steps.find("-D a nib").unwrap()], "+I a mug 4 1\n+I a pen 3 2");
-        let _ = expected;
     }
 
     #[test]

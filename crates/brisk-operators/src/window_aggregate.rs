@@ -123,7 +123,8 @@ fn check_lengths(kind: &WindowKind) -> Result<()> {
     let (slice, size) = (kind.slice_ms(), kind.size_ms());
     match slice > 0 && size > 0 && size % slice == 0 {
         true => Ok(()),
-        false => Err(Error::invalid(format!("a window of {size} ms cannot be cut into pieces of {slice} ms")).with_remedy("make the size a multiple of the slide or step")),
+        false => Err(Error::invalid(format!("a window of {size} ms cannot be cut into pieces of {slice} ms"))
+            .with_remedy("make the size a multiple of the slide or step")),
     }
 }
 

@@ -118,10 +118,6 @@ impl Pane {
         Ok(columns)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
-    }
-
     pub fn bytes(&self) -> usize {
         self.index.bytes() + self.set.bytes() + self.counts.capacity() * 8 + self.dirty.bytes()
     }

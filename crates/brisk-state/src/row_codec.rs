@@ -55,6 +55,11 @@ impl EncodedRows {
         self.len() == 0
     }
 
+    /// The length of all rows together.
+    pub fn bytes(&self) -> usize {
+        self.data.len()
+    }
+
     pub fn row(&self, row: usize) -> &[u8] {
         &self.data[self.offsets[row]..self.offsets[row + 1]]
     }

@@ -19,6 +19,13 @@ pub struct FixedKeys<K> {
     keys: Vec<K>,
 }
 
+/// One integer-like column: the values, and one id for null.
+#[derive(Default)]
+pub struct IntegerKeys {
+    pub values: FixedKeys<i64>,
+    null_id: Option<u32>,
+}
+
 /// Two integers; `nulls` has bit 0 and bit 1 set where they are null (and then 0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
@@ -49,13 +56,16 @@ impl<K: Copy + Eq> FixedKeys<K> {
     #[cold]
     fn add(&mut self, key: K, hash: u64, ids: &mut Ids) -> u32 {
         let id = ids.add(hash);
-        if id as usize == self.keys.len() {
-            self.keys.push(key);
-        } else {
-            self.keys[id as usize] = key;
-        }
+        self.set(id, key);
         self.table.insert_unique(spread(hash), (key, id), |entry| spread(ids.hashes[entry.1 as usize]));
         id
+    }
+
+    fn set(&mut self, id: u32, key: K) {
+        match self.keys.get_mut(id as usize) {
+            Some(place) => *place = key,
+            None => self.keys.push(key),
+        }
     }
 
     pub fn remove(&mut self, id: u32, hash: u64) {
@@ -69,8 +79,53 @@ impl<K: Copy + Eq> FixedKeys<K> {
         self.keys[id as usize]
     }
 
+    /// Makes room for `more` keys.
+    pub fn reserve(&mut self, more: usize, ids: &Ids) {
+        self.table.reserve(more, |entry| spread(ids.hashes[entry.1 as usize]));
+    }
+
     pub fn bytes(&self) -> usize {
         self.table.capacity() * (size_of::<(K, u32)>() + 1) + self.keys.capacity() * size_of::<K>()
+    }
+}
+
+impl IntegerKeys {
+    #[inline]
+    pub fn find(&self, key: Option<i64>, hash: u64) -> u32 {
+        match key {
+            Some(value) => self.values.find(value, hash),
+            None => self.null_id.unwrap_or(ABSENT),
+        }
+    }
+
+    #[inline]
+    pub fn insert(&mut self, key: Option<i64>, hash: u64, ids: &mut Ids) -> u32 {
+        match (key, self.null_id) {
+            (Some(value), _) => self.values.insert(value, hash, ids),
+            (None, Some(id)) => id,
+            (None, None) => {
+                let id = ids.add(hash);
+                self.values.set(id, 0);
+                self.null_id = Some(id);
+                id
+            }
+        }
+    }
+
+    pub fn remove(&mut self, id: u32, hash: u64) {
+        if self.null_id == Some(id) {
+            self.null_id = None;
+        } else {
+            self.values.remove(id, hash);
+        }
+    }
+
+    pub fn key(&self, id: u32) -> Option<i64> {
+        (self.null_id != Some(id)).then(|| self.values.key(id))
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.values.bytes()
     }
 }
 

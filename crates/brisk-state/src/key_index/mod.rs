@@ -8,6 +8,7 @@
 mod bytes;
 mod fixed;
 
+use arrow_array::builder::BinaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray};
 use arrow_schema::DataType;
@@ -17,7 +18,7 @@ use brisk_core::key_group::{hash_columns, key_group_of};
 use crate::IdBitmap;
 use crate::row_codec::RowCodec;
 use bytes::BytesKeys;
-use fixed::{FixedKeys, Pair, is_integer_like, narrow, widen};
+use fixed::{FixedKeys, IntegerKeys, Pair, is_integer_like, narrow, widen};
 
 /// The id of a key that is not there, from [`KeyIndex::lookup`].
 pub const ABSENT: u32 = u32::MAX;
@@ -32,7 +33,7 @@ pub struct KeyIndex {
 enum Keys {
     /// No columns: one key at most.
     Unit,
-    Integer(FixedKeys<Option<i64>>),
+    Integer(IntegerKeys),
     Pair(FixedKeys<Pair>),
     /// One column of text or bytes. The map holds the values themselves, and one id for null.
     Bytes(BytesKeys),
@@ -52,7 +53,7 @@ impl KeyIndex {
     pub fn new(types: Vec<DataType>) -> Result<Self> {
         let keys = match types.as_slice() {
             [] => Keys::Unit,
-            [one] if is_integer_like(one) => Keys::Integer(FixedKeys::default()),
+            [one] if is_integer_like(one) => Keys::Integer(IntegerKeys::default()),
             [a, b] if is_integer_like(a) && is_integer_like(b) => Keys::Pair(FixedKeys::default()),
             [DataType::Utf8 | DataType::Binary] => Keys::Bytes(BytesKeys::default()),
             _ => Keys::Rows(BytesKeys::default()),
@@ -120,7 +121,7 @@ impl KeyIndex {
             Keys::Integer(keys) => {
                 let values = widen(&columns[0]);
                 match columns[0].nulls() {
-                    None => ids.extend((0..rows).map(|i| keys.insert(Some(values[i]), hashes[i], known))),
+                    None => ids.extend(values.iter().zip(&hashes).map(|(value, hash)| keys.values.insert(*value, *hash, known))),
                     Some(nulls) => ids.extend((0..rows).map(|i| keys.insert(nulls.is_valid(i).then(|| values[i]), hashes[i], known))),
                 }
             }
@@ -174,7 +175,10 @@ impl KeyIndex {
                 }
                 ids.resize(other_ids.len(), 0);
             }
-            (Keys::Integer(keys), Keys::Integer(others)) => ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known))),
+            (Keys::Integer(keys), Keys::Integer(others)) => {
+                keys.values.reserve(other_ids.len(), known);
+                ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known)));
+            }
             (Keys::Pair(keys), Keys::Pair(others)) => ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known))),
             (Keys::Bytes(keys), Keys::Bytes(others)) | (Keys::Rows(keys), Keys::Rows(others)) => {
                 ids.extend(other_ids.iter().map(|&id| keys.insert(others.key(id), hash(id), known)));
@@ -230,12 +234,14 @@ impl KeyIndex {
         if prefix.is_empty() {
             return Ok(encoded.to_array());
         }
+        let mut keys = BinaryBuilder::with_capacity(ids.len(), encoded.bytes() + prefix.len() * ids.len());
         let mut key = prefix.to_vec();
-        Ok(BinaryArray::from_iter_values(encoded.iter().map(|row| {
+        for row in encoded.iter() {
             key.truncate(prefix.len());
             key.extend_from_slice(row);
-            key.clone()
-        })))
+            keys.append_value(&key);
+        }
+        Ok(keys.finish())
     }
 
     /// Adds keys that [`KeyIndex::encoded`] gave (without a prefix); sets `ids`.
