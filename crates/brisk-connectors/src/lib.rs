@@ -6,6 +6,7 @@
 mod blackhole;
 mod datagen;
 mod display;
+pub mod durable_log;
 mod filesystem;
 mod nexmark;
 mod print;

@@ -13,6 +13,8 @@ mod source;
 mod tests;
 mod window;
 
+pub(crate) use window::read_at_most;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
