@@ -74,3 +74,23 @@ pub fn project(evaluator: &Evaluator, projections: &[Expr], rows: &RecordBatch, 
     let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
     Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::{UTC, bigint, call, column};
+    use crate::harness::{check, schema};
+
+    #[test]
+    fn rows_are_filtered_and_computed() {
+        let input = schema("item STRING, price BIGINT");
+        let price = column(&input, 1);
+        let spec = CalcSpec {
+            filter: Some(call(">", vec![price.clone(), bigint(3)])),
+            projections: vec![call("+", vec![price, bigint(1)]), column(&input, 0)],
+            output: schema("next BIGINT, item STRING"),
+            time_zone: UTC,
+        };
+        check(&spec, &[&input], "+I pen 3\n+I ink 5\n-U ink 5\n+U ink 2\n+I cap NULL\n+I pad 9", "+I 6 ink\n-U 6 ink\n+I 10 pad");
+    }
+}

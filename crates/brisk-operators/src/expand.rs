@@ -42,3 +42,25 @@ impl Operator for Expand {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::StringArray;
+    use brisk_core::DataType;
+
+    use super::*;
+    use crate::expr_for_tests::{UTC, bigint, column, literal};
+    use crate::harness::{check, schema};
+
+    #[test]
+    fn every_set_gets_a_copy() {
+        let input = schema("city STRING, n BIGINT");
+        let all = literal(Arc::new(StringArray::from(vec![None::<&str>])), DataType::STRING);
+        let spec = ExpandSpec {
+            projections: vec![vec![column(&input, 0), column(&input, 1), bigint(0)], vec![all, column(&input, 1), bigint(1)]],
+            output: schema("city STRING, n BIGINT, expand_id BIGINT"),
+            time_zone: UTC,
+        };
+        check(&spec, &[&input], "+I a 1\n-D a 1\n+I b 2", "+I a 1 0\n-D a 1 0\n+I b 2 0\n+I NULL 1 1\n-D NULL 1 1\n+I NULL 2 1");
+    }
+}

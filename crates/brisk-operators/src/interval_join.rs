@@ -21,6 +21,7 @@ use brisk_state::{ABSENT, IdBitmap, RowId};
 
 use crate::join::{JoinCondition, JoinKind, Side};
 use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs};
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, grow, matchless};
 use crate::time_attribute::rowtimes;
 
@@ -114,11 +115,13 @@ impl Operator for IntervalJoin {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        write_passed_time(writer, self.watermark)?;
         self.left.snapshot(writer)?;
         self.right.snapshot(writer)
     }
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.watermark = read_passed_time(reader)?;
         self.left.restore(reader)?;
         self.right.restore(reader)
     }
@@ -317,5 +320,71 @@ impl Cache {
 
     fn bytes(&self) -> usize {
         self.table.bytes() + self.times.capacity() * 8 + self.matched.bytes() + self.by_time.capacity() * 16
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::{UTC, call, column};
+    use crate::harness::{check, check_net_effect, schema};
+
+    const ROW: &str = "k BIGINT, n BIGINT, ts TIMESTAMP(3)";
+
+    fn spec(kind: JoinKind, residual: bool) -> IntervalJoinSpec {
+        let row = schema(ROW);
+        let both = schema(&format!("{ROW}, {ROW}"));
+        let residual = residual.then(|| call("<", vec![column(&both, 1), column(&both, 4)]));
+        IntervalJoinSpec {
+            kind,
+            condition: JoinCondition { left_keys: vec![0], right_keys: vec![0], null_safe: vec![false], residual },
+            time: IntervalTime::Event { left: 2, right: 2 },
+            lower_ms: -1000,
+            upper_ms: 2000,
+            left: row.clone(),
+            right: row,
+            time_zone: UTC,
+        }
+    }
+
+    const STEPS: &str = "+I 1 10 00:00:05
+        +I NULL 11 00:00:05
+        1: +I 1 20 00:00:04
+        1: +I 1 21 00:00:07
+        1: +I 1 22 00:00:08
+        1: +I 2 23 00:00:05
+        +I 2 12 00:00:06
+        +I 3 13 00:00:06
+        watermark 00:00:09
+        +I 1 14 00:00:06
+        watermark end";
+
+    #[test]
+    fn rows_within_the_bounds_are_joined() {
+        let row = schema(ROW);
+        let expected = "+I 1 10 00:00:05 1 20 00:00:04
+            +I 1 10 00:00:05 1 21 00:00:07
+            +I 2 12 00:00:06 2 23 00:00:05
+            +I 1 14 00:00:06 1 22 00:00:08";
+        check(&spec(JoinKind::Inner, true), &[&row, &row], STEPS, expected);
+    }
+
+    #[test]
+    fn rows_without_a_partner_wait_until_none_can_come() {
+        let row = schema(ROW);
+        let expected = "+I NULL 11 00:00:05 NULL NULL NULL
+            +I 1 10 00:00:05 1 20 00:00:04
+            +I 1 10 00:00:05 1 21 00:00:07
+            +I 2 12 00:00:06 2 23 00:00:05
+            +I 3 13 00:00:06 NULL NULL NULL
+            +I 1 14 00:00:06 1 22 00:00:08";
+        check_net_effect(&spec(JoinKind::Full, true), &[&row, &row], STEPS, expected);
+    }
+
+    #[test]
+    fn bounds_that_cross_match_nothing() {
+        let row = schema(ROW);
+        let spec = IntervalJoinSpec { lower_ms: 2000, upper_ms: 1000, ..spec(JoinKind::Left, false) };
+        check(&spec, &[&row, &row], "1: +I 1 20 00:00:05\n+I 1 10 00:00:05", "+I 1 10 00:00:05 NULL NULL NULL");
     }
 }

@@ -104,3 +104,115 @@ impl OperatorFactory for MatchRecognizeSpec {
         Ok(Box::new(MatchRecognize::new(self, context)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::{UTC, bigint, call as expr_call, column};
+    use crate::harness::{call, check, schema};
+
+    const ROW: &str = "k STRING, n BIGINT, ts TIMESTAMP(3)";
+
+    fn leaf(variable: usize, pick: Pick) -> Leaf {
+        Leaf::Column { variable: Some(variable), column: 1, pick }
+    }
+
+    /// `function` of two leaves.
+    fn compare(function: &str, leaves: [Leaf; 2]) -> MatchExpr {
+        let both = schema("a BIGINT, b BIGINT");
+        MatchExpr { leaves: leaves.to_vec(), expr: expr_call(function, vec![column(&both, 0), column(&both, 1)]) }
+    }
+
+    fn single(leaf: Leaf) -> MatchExpr {
+        MatchExpr { leaves: vec![leaf], expr: column(&schema("a BIGINT"), 0) }
+    }
+
+    fn spec(pattern: Pattern, defines: Vec<Option<MatchExpr>>) -> MatchRecognizeSpec {
+        let input = schema(ROW);
+        MatchRecognizeSpec {
+            partition: vec![0],
+            time: TimeAttribute::Event { column: 2 },
+            then_by: vec![],
+            variables: ["A", "B", "C"][..defines.len()].iter().map(|v| v.to_string()).collect(),
+            pattern,
+            defines,
+            measures: vec![
+                single(leaf(0, Pick::First(0))),
+                single(leaf(1, Pick::Last(0))),
+                single(Leaf::Aggregate { variable: None, call: call("SUM", &[1], &input) }),
+            ],
+            skip: AfterMatch::PastLastRow,
+            within_ms: None,
+            output: schema("k STRING, first BIGINT, last BIGINT, total BIGINT"),
+            input,
+            time_zone: UTC,
+        }
+    }
+
+    fn plus(variable: usize) -> Pattern {
+        Pattern::Repeat { pattern: Box::new(Pattern::Variable(variable)), min: 1, max: None, greedy: true }
+    }
+
+    fn small_then_big() -> MatchRecognizeSpec {
+        let row = schema("n BIGINT");
+        let over = |name: &str, value| MatchExpr {
+            leaves: vec![Leaf::Column { variable: None, column: 1, pick: Pick::Last(0) }],
+            expr: expr_call(name, vec![column(&row, 0), bigint(value)]),
+        };
+        spec(Pattern::Sequence(vec![plus(0), Pattern::Variable(1)]), vec![Some(over("<", 10)), Some(over(">", 100))])
+    }
+
+    #[test]
+    fn conditions_on_the_row_alone() {
+        let steps = "+I a 1 00:00:01
+            +I b 7 00:00:01
+            +I a 3 00:00:03
+            +I a 2 00:00:02
+            watermark 00:00:02
+            +I a 500 00:00:04
+            +I a 9 00:00:01
+            +I b 50 00:00:02
+            +I b 300 00:00:03
+            watermark end";
+        check(&small_then_big(), &[&schema(ROW)], steps, "late +I a 9 00:00:01\nlate +I b 50 00:00:02\n+I b 7 300 307\n+I a 1 500 506");
+    }
+
+    #[test]
+    fn a_match_must_end_in_time() {
+        let spec = MatchRecognizeSpec { within_ms: Some(3000), ..small_then_big() };
+        let steps = "+I a 1 00:00:01\n+I a 2 00:00:02\n+I a 500 00:00:04\nwatermark 00:00:09\n+I a 3 00:00:10\n+I a 600 00:00:12\nwatermark end";
+        check(&spec, &[&schema(ROW)], steps, "+I a 2 500 502\n+I a 3 600 603");
+    }
+
+    #[test]
+    fn conditions_on_earlier_rows() {
+        // A falls, B rises again.
+        let falls = compare("<", [leaf(0, Pick::Last(0)), leaf(0, Pick::Last(1))]);
+        let first = MatchExpr { leaves: vec![leaf(0, Pick::Last(1))], expr: expr_call("IS NULL", vec![column(&schema("a BIGINT"), 0)]) };
+        let leaves = falls.leaves.iter().chain(&first.leaves).cloned().collect();
+        let falls = MatchExpr { leaves, expr: Expr::Or(vec![falls.expr, first.expr.map_columns(&mut |_| 2)]) };
+        let rises = compare(">", [leaf(1, Pick::Last(0)), leaf(0, Pick::Last(0))]);
+        let pattern = Pattern::Sequence(vec![
+            Pattern::Repeat { pattern: Box::new(Pattern::Variable(0)), min: 2, max: None, greedy: true },
+            Pattern::Variable(1),
+        ]);
+        let steps = "+I a 9 00:00:01
+            +I a 7 00:00:02
+            +I b 4 00:00:02
+            +I a 5 00:00:03
+            watermark 00:00:02
+            +I a 8 00:00:04
+            +I b 3 00:00:03
+            +I a 8 00:00:05
+            +I b 2 00:00:04
+            +I b 6 00:00:05
+            watermark end";
+        check(&spec(pattern, vec![Some(falls), Some(rises)]), &[&schema(ROW)], steps, "+I a 9 8 29\n+I b 4 6 15");
+    }
+
+    #[test]
+    fn in_processing_time_rows_are_matched_as_they_come() {
+        let spec = MatchRecognizeSpec { time: TimeAttribute::Processing, ..small_then_big() };
+        check(&spec, &[&schema(ROW)], "+I a 1 00:00:09\n+I a 2 00:00:01\n+I a 500 00:00:01", "+I a 1 500 503");
+    }
+}

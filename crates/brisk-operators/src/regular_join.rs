@@ -530,3 +530,164 @@ impl Kept {
         self.table.bytes() + hashes + partners + self.touched.as_ref().map_or(0, LastTouch::bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use brisk_core::key_group::mix;
+
+    use super::*;
+    use crate::expr_for_tests::{UTC, call, column};
+    use crate::harness::{check, check_net_effect, run_as_written, schema};
+
+    const ROW: &str = "k BIGINT, n BIGINT";
+
+    fn spec(kind: JoinKind, keys: &[usize], residual: bool, unique: bool) -> RegularJoinSpec {
+        let both = schema(&format!("{ROW}, {ROW}"));
+        let input = JoinInput { schema: schema(ROW), unique_key: unique.then(|| vec![0]), state_ttl_ms: None };
+        RegularJoinSpec {
+            kind,
+            condition: JoinCondition {
+                left_keys: keys.to_vec(),
+                right_keys: keys.to_vec(),
+                null_safe: vec![false; keys.len()],
+                residual: residual.then(|| call("<", vec![column(&both, 1), column(&both, 3)])),
+            },
+            left: input.clone(),
+            right: input,
+            time_zone: UTC,
+        }
+    }
+
+    #[test]
+    fn an_outer_row_loses_its_nulls_when_a_partner_comes() {
+        let row = schema(ROW);
+        let steps = "+I 1 5\n1: +I 1 6\n1: -U 1 6\n1: +U 1 7\n-D 1 5\n1: +I 2 9\n+I NULL 3";
+        let expected = "+I 1 5 NULL NULL
+            -D 1 5 NULL NULL
+            +I 1 5 1 6
+            -U 1 5 1 6
+            +I 1 5 NULL NULL
+            -D 1 5 NULL NULL
+            +I 1 5 1 7
+            -D 1 5 1 7
+            +I NULL 3 NULL NULL";
+        check(&spec(JoinKind::Left, &[0], false, false), &[&row, &row], steps, expected);
+    }
+
+    #[test]
+    fn left_rows_come_and_go_with_their_partners() {
+        let row = schema(ROW);
+        let steps = "+I 1 5\n+I 2 5\n1: +I 1 6\n1: +I 1 7\n1: -D 1 6\n1: -D 1 7\n1: +I NULL 8\n+I NULL 9";
+        check(&spec(JoinKind::Semi, &[0], false, false), &[&row, &row], steps, "+I 1 5\n-D 1 5");
+        check(&spec(JoinKind::Anti, &[0], false, false), &[&row, &row], steps, "+I 1 5\n+I 2 5\n-D 1 5\n+I 1 5\n+I NULL 9");
+    }
+
+    #[test]
+    fn an_upsert_takes_back_what_it_replaces() {
+        let row = schema(ROW);
+        let steps = "1: +I 1 10\n+I 1 5\n+U 1 6\n----\n+U 1 7\n-D 1 NULL\n1: +U 1 11\n+I 1 8";
+        let expected = "+I 1 5 1 10\n-U 1 5 1 10\n+U 1 6 1 10\n-U 1 6 1 10\n+U 1 7 1 10\n-D 1 7 1 10\n+I 1 8 1 11";
+        check_net_effect(&spec(JoinKind::Inner, &[0], false, true), &[&row, &row], steps, expected);
+    }
+
+    #[test]
+    fn rows_are_forgotten_when_their_time_is_over() {
+        let row = schema(ROW);
+        let mut spec = spec(JoinKind::Inner, &[0], false, false);
+        spec.left.state_ttl_ms = Some(10_000);
+        let steps = "time 00:00:01\n+I 1 5\ntime 00:00:08\n1: +I 1 6\ntime 00:00:12\n1: +I 1 7\n+I 1 8";
+        check(&spec, &[&row, &row], steps, "+I 1 5 1 6\n+I 1 8 1 6\n+I 1 8 1 7");
+    }
+
+    /// The join of two tables of rows, the slow way.
+    fn joined(kind: JoinKind, equal: bool, residual: bool, left: &[[Option<i64>; 2]], right: &[[Option<i64>; 2]]) -> BTreeMap<String, i64> {
+        let matches = |l: &[Option<i64>; 2], r: &[Option<i64>; 2]| (!equal || (l[0].is_some() && l[0] == r[0])) && (!residual || matches!((l[1], r[1]), (Some(a), Some(b)) if a < b));
+        let show = |row: Option<&[Option<i64>; 2]>| row.map_or("NULL NULL".to_owned(), |r| r.map(|v| v.map_or("NULL".into(), |v| v.to_string())).join(" "));
+        let mut rows = Vec::new();
+        for l in left {
+            let partners: Vec<_> = right.iter().filter(|r| matches(l, r)).collect();
+            match kind {
+                JoinKind::Semi if !partners.is_empty() => rows.push(show(Some(l))),
+                JoinKind::Anti if partners.is_empty() => rows.push(show(Some(l))),
+                JoinKind::Semi | JoinKind::Anti => {}
+                _ => rows.extend(partners.iter().map(|r| format!("{} {}", show(Some(l)), show(Some(r))))),
+            }
+            if kind.pads_left() && partners.is_empty() {
+                rows.push(format!("{} {}", show(Some(l)), show(None)));
+            }
+        }
+        let alone = right.iter().filter(|r| kind.pads_right() && !left.iter().any(|l| matches(l, r)));
+        rows.extend(alone.map(|r| format!("{} {}", show(None), show(Some(r)))));
+        rows.into_iter().fold(BTreeMap::new(), |mut table, row| {
+            *table.entry(row).or_insert(0) += 1;
+            table
+        })
+    }
+
+    /// Random changes of both sides, with duplicates and nulls.
+    fn random_steps(seed: u64, tables: &mut [Vec<[Option<i64>; 2]>; 2]) -> String {
+        let mut state = seed;
+        let mut next = |bound: u64| {
+            state = mix(state, 0x51ed_270b_9f1d);
+            state % bound
+        };
+        let mut steps = String::new();
+        for _ in 0..60 {
+            let side = next(2) as usize;
+            if next(3) == 0 && !tables[side].is_empty() {
+                let place = next(tables[side].len() as u64) as usize;
+                let row = tables[side].swap_remove(place);
+                steps += &format!("{side}: -D {}\n", show(&row));
+            } else {
+                let mut value = |bound| Some(next(bound) as i64).filter(|v| *v != 3);
+                let row = [value(4), value(5)];
+                tables[side].push(row);
+                steps += &format!("{side}: +I {}\n", show(&row));
+            }
+            if next(4) == 0 {
+                steps += "----\n";
+            }
+        }
+        steps
+    }
+
+    fn show(row: &[Option<i64>; 2]) -> String {
+        row.map(|v| v.map_or("NULL".into(), |v| v.to_string())).join(" ")
+    }
+
+    #[test]
+    fn the_result_is_that_of_a_join_of_the_final_tables() {
+        let row = schema(ROW);
+        for kind in [JoinKind::Inner, JoinKind::Left, JoinKind::Right, JoinKind::Full, JoinKind::Semi, JoinKind::Anti] {
+            for (keys, residual) in [(&[0][..], false), (&[0], true), (&[], true)] {
+                for seed in 0..8 {
+                    let mut tables = [Vec::new(), Vec::new()];
+                    let steps = random_steps(seed, &mut tables);
+                    let expected: Vec<String> = joined(kind, !keys.is_empty(), residual, &tables[0], &tables[1])
+                        .into_iter()
+                        .flat_map(|(row, count)| vec![format!("+I {row}"); count as usize])
+                        .collect();
+                    let spec = spec(kind, keys, residual, false);
+                    if seed == 0 {
+                        check_net_effect(&spec, &[&row, &row], &steps, &expected.join("\n"));
+                    }
+                    assert_eq!(net(run_as_written(&spec, &[&row, &row], &steps)), net(expected), "{kind:?} on {keys:?}, seed {seed}");
+                }
+            }
+        }
+    }
+
+    fn net(changelog: Vec<String>) -> BTreeMap<String, i64> {
+        let mut table = BTreeMap::new();
+        for line in changelog {
+            let (kind, row) = line.split_once(' ').unwrap();
+            let count = table.entry(row.to_owned()).or_insert(0);
+            *count += if RowKind::from_symbol(kind).unwrap().is_add() { 1 } else { -1 };
+            assert!(*count >= 0, "{line}");
+        }
+        table.retain(|_, count| *count != 0);
+        table
+    }
+}

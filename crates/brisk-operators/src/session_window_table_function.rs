@@ -14,6 +14,7 @@ use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Watermark};
 use brisk_state::{RowId, TimerQueue};
 
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, grow};
 use crate::time_attribute::{TimeAttribute, nullable_times};
 use crate::window_assigner::WallClock;
@@ -180,6 +181,7 @@ impl Operator for SessionWindowTableFunction {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        write_passed_time(writer, self.now)?;
         let Self { table, times, .. } = self;
         table.snapshot(writer, &[Field::new("wall", DataType::Int64, false)], |ids| {
             vec![Arc::new(ids.iter().map(|&id| times[id as usize]).collect::<Int64Array>()) as ArrayRef]
@@ -187,6 +189,7 @@ impl Operator for SessionWindowTableFunction {
     }
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.now = read_passed_time(reader)?;
         let mut notes = Vec::new();
         self.table.restore(reader, |ids, extra| {
             let walls = extra[0].as_primitive::<Int64Type>();

@@ -8,6 +8,7 @@ use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Schema, Watermark};
 use brisk_state::{RowId, TimerQueue};
 
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, grow};
 use crate::sort_key::{SortKey, SortKeyEncoder};
 use crate::time_attribute::{TimeAttribute, rowtimes};
@@ -69,9 +70,6 @@ struct TemporalSort {
     passed: i64,
 }
 
-/// The name of the operator state that holds the newest time.
-const PASSED: &str = "passed";
-
 impl Operator for TemporalSort {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
         let TimeAttribute::Event { column } = self.time else { return out.batch(self.sorted(batch)?) };
@@ -97,14 +95,12 @@ impl Operator for TemporalSort {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
-        writer.put_operator_state(PASSED, self.passed.to_le_bytes().to_vec())?;
+        write_passed_time(writer, self.passed)?;
         self.table.snapshot(writer, &[], |_| Vec::new())
     }
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
-        let states = reader.operator_state(PASSED)?;
-        let passed = states.iter().filter_map(|s| s.as_slice().try_into().ok().map(i64::from_le_bytes));
-        self.passed = passed.max().unwrap_or(Watermark::MIN);
+        self.passed = read_passed_time(reader)?;
         let mut ids = Vec::new();
         self.table.restore(reader, |new, _| {
             ids.extend_from_slice(new);
@@ -214,5 +210,28 @@ impl BoundedSort {
             start += length;
         }
         self.table.remove(&ids)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{check, schema};
+
+    #[test]
+    fn rows_go_out_in_the_order_of_time() {
+        let row = schema("n BIGINT, ts TIMESTAMP(3)");
+        let spec = TemporalSortSpec { schema: row.clone(), time: TimeAttribute::Event { column: 1 }, then_by: vec![SortKey::descending(0)] };
+        let steps = "+I 1 00:00:03\n+I 2 00:00:01\n+I 3 00:00:01\nwatermark 00:00:02\n+I 4 00:00:01\n+I 5 00:00:02\nwatermark end";
+        check(&spec, &[&row], steps, "+I 3 00:00:01\n+I 2 00:00:01\nlate +I 4 00:00:01\n+I 5 00:00:02\n+I 1 00:00:03");
+    }
+
+    #[test]
+    fn a_bounded_input_is_sorted_as_a_whole() {
+        let row = schema("n BIGINT, s STRING");
+        let sort = |fetch| BoundedSortSpec { schema: row.clone(), keys: vec![SortKey::ascending(0)], offset: 1, fetch };
+        let steps = "+I 3 a\n+I 1 b\n----\n+I 2 c\n+I 2 d\nwatermark end";
+        check(&sort(None), &[&row], steps, "+I 2 c\n+I 2 d\n+I 3 a");
+        check(&sort(Some(1)), &[&row], steps, "+I 2 c");
     }
 }

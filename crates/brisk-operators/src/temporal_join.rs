@@ -306,3 +306,57 @@ impl Versions {
         self.table.bytes() + versions + self.is_add.capacity() * 9 + self.passed.bytes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::UTC;
+    use crate::harness::{check, schema};
+
+    const ORDER: &str = "currency STRING, amount BIGINT, ts TIMESTAMP(3)";
+    const RATE: &str = "currency STRING, rate BIGINT, ts TIMESTAMP(3)";
+
+    fn spec(kind: JoinKind, time: TemporalTime) -> TemporalJoinSpec {
+        let condition = JoinCondition { left_keys: vec![0], right_keys: vec![0], null_safe: vec![false], residual: None };
+        TemporalJoinSpec { kind, condition, time, left: schema(ORDER), right: schema(RATE), time_zone: UTC }
+    }
+
+    const STEPS: &str = "1: +I euro 114 00:00:01
+        1: +I yen 1 00:00:01
+        +I euro 2 00:00:03
+        -U euro 2 00:00:03
+        +I yen 5 00:00:00
+        1: -U euro 114 00:00:05
+        1: +U euro 116 00:00:05
+        1: -D yen 1 00:00:06
+        +I euro 3 00:00:05
+        watermark 00:00:05
+        +I yen 7 00:00:06
+        +I euro 4 00:00:09
+        +I NULL 1 00:00:09
+        watermark 00:00:10
+        +I euro 5 00:00:11
+        watermark end";
+
+    #[test]
+    fn rows_see_the_version_of_their_time() {
+        let expected = "+I yen 5 00:00:00 NULL NULL NULL
+            +I euro 2 00:00:03 euro 114 00:00:01
+            -U euro 2 00:00:03 euro 114 00:00:01
+            +I euro 3 00:00:05 euro 116 00:00:05
+            +I yen 7 00:00:06 NULL NULL NULL
+            +I euro 4 00:00:09 euro 116 00:00:05
+            +I NULL 1 00:00:09 NULL NULL NULL
+            +I euro 5 00:00:11 euro 116 00:00:05";
+        let event = TemporalTime::Event { left: 2, right: 2 };
+        check(&spec(JoinKind::Left, event), &[&schema(ORDER), &schema(RATE)], STEPS, expected);
+        let inner: Vec<&str> = expected.lines().filter(|l| !l.contains("NULL")).collect();
+        check(&spec(JoinKind::Inner, event), &[&schema(ORDER), &schema(RATE)], STEPS, &inner.join("\n"));
+    }
+
+    #[test]
+    fn in_processing_time_the_newest_version_counts() {
+        let steps = "+I euro 1 00:00:00\n1: +I euro 114 00:00:09\n1: +U euro 115 00:00:01\n+I euro 2 00:00:00\n1: -D euro 115 00:00:01\n+I euro 3 00:00:00";
+        check(&spec(JoinKind::Inner, TemporalTime::Processing), &[&schema(ORDER), &schema(RATE)], steps, "+I euro 2 00:00:00 euro 115 00:00:01");
+    }
+}

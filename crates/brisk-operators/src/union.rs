@@ -21,3 +21,15 @@ impl Operator for Union {
         out.batch(batch)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{check, schema};
+
+    #[test]
+    fn inputs_are_merged_as_they_come() {
+        let input = schema("n BIGINT");
+        check(&UnionSpec, &[&input, &input], "+I 1\n1: +I 2\n+I 3\nwatermark 00:00:01", "+I 1\n+I 2\n+I 3");
+    }
+}

@@ -128,3 +128,53 @@ fn padded(expanded: Expanded, rows: usize) -> Result<Expanded> {
     };
     Ok(Expanded { columns: expanded.columns.iter().map(pad).collect::<Result<_>>()?, parents: parents.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::{UTC, bigint, call, column};
+    use crate::harness::{check, schema};
+    use brisk_functions::scalar::Argument;
+
+    /// Gives the numbers from 1 to its argument.
+    #[derive(Debug)]
+    struct UpTo;
+
+    impl TableFunction for UpTo {
+        fn name(&self) -> &'static str {
+            "UP_TO"
+        }
+
+        fn bind(&self, _args: &[Argument]) -> Result<Schema> {
+            Ok(schema("i BIGINT"))
+        }
+
+        fn evaluate(&self, args: &[ArrayRef], _returns: &Schema, _rows: usize) -> Result<(UInt32Array, Vec<ArrayRef>)> {
+            use arrow_array::cast::AsArray;
+            let ends = args[0].as_primitive::<arrow_array::types::Int64Type>();
+            let rows: Vec<(u32, i64)> = ends.values().iter().enumerate().flat_map(|(row, n)| (1..=*n).map(move |i| (row as u32, i))).collect();
+            let numbers = arrow_array::Int64Array::from_iter_values(rows.iter().map(|r| r.1));
+            Ok((UInt32Array::from_iter_values(rows.iter().map(|r| r.0)), vec![Arc::new(numbers)]))
+        }
+    }
+
+    fn spec(left: bool, ordinality: bool, condition: Option<Expr>) -> UnnestSpec {
+        let input = schema("n BIGINT");
+        let output = if ordinality { schema("n BIGINT, i BIGINT, o INT") } else { schema("n BIGINT, i BIGINT") };
+        let (function, args, returns) = (Arc::new(UpTo), vec![column(&input, 0)], schema("i BIGINT"));
+        UnnestSpec { function, args, returns, ordinality, condition, left, output, time_zone: UTC }
+    }
+
+    #[test]
+    fn rows_are_joined_with_what_the_function_gives() {
+        let steps = "+I 2\n+I 0\n-U 0\n+U 1";
+        check(&spec(false, false, None), &[&schema("n BIGINT")], steps, "+I 2 1\n+I 2 2\n+U 1 1");
+        check(&spec(true, true, None), &[&schema("n BIGINT")], steps, "+I 2 1 1\n+I 2 2 2\n+I 0 NULL NULL\n-U 0 NULL NULL\n+U 1 1 1");
+    }
+
+    #[test]
+    fn a_condition_leaves_rows_alone() {
+        let second = call("=", vec![column(&schema("n BIGINT, i BIGINT"), 1), bigint(2)]);
+        check(&spec(true, false, Some(second)), &[&schema("n BIGINT")], "+I 2\n+I 1", "+I 2 2\n+I 1 NULL");
+    }
+}

@@ -53,3 +53,22 @@ impl SourceReader for ValuesReader {
         Ok(if self.mine { vec![SplitState { split: Arc::from(SPLIT), state }] } else { Vec::new() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::{ArrayRef, Int64Array};
+
+    use super::*;
+
+    #[test]
+    fn rows_are_given_once() {
+        let column: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        let source = ValuesSource { rows: RecordBatch::try_from_iter([("n", column)]).unwrap() };
+        let context = SubtaskContext { operator_id: "0".into(), subtask_index: 0, parallelism: 1, key_groups: 128, metrics: Default::default() };
+        let mut reader = source.reader(&context, Vec::new()).unwrap();
+        assert!(matches!(reader.poll(Duration::ZERO).unwrap(), Poll::Data(_)));
+        assert!(matches!(reader.poll(Duration::ZERO).unwrap(), Poll::Finished));
+        let state = reader.snapshot().unwrap();
+        assert!(matches!(source.reader(&context, state).unwrap().poll(Duration::ZERO).unwrap(), Poll::Finished));
+    }
+}

@@ -15,6 +15,7 @@ use brisk_core::{ChangelogBatch, Result, Watermark};
 use brisk_functions::Expr;
 
 use crate::evaluate::Evaluator;
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::time_attribute::times_ms;
 
 #[derive(Debug, Clone)]
@@ -104,9 +105,6 @@ struct WatermarkAssigner {
     sent: i64,
 }
 
-/// The name of the operator state that holds the watermark.
-const WATERMARK: &str = "watermark";
-
 impl Operator for WatermarkAssigner {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
         if !self.every_row {
@@ -133,14 +131,11 @@ impl Operator for WatermarkAssigner {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
-        writer.put_operator_state(WATERMARK, self.generator.watermark.to_le_bytes().to_vec())
+        write_passed_time(writer, self.generator.watermark)
     }
 
-    /// The least of all former subtasks' watermarks: rows of each may come here now.
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
-        let states = reader.operator_state(WATERMARK)?;
-        let watermarks = states.iter().filter_map(|s| s.as_slice().try_into().ok().map(i64::from_le_bytes));
-        self.generator.watermark = watermarks.min().unwrap_or(Watermark::MIN);
+        self.generator.watermark = read_passed_time(reader)?;
         Ok(())
     }
 }
@@ -152,5 +147,46 @@ impl WatermarkAssigner {
         }
         self.sent = watermark;
         out.watermark(watermark)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use brisk_core::graph::OperatorFactory;
+    use brisk_core::operator::VecCollector;
+
+    use super::*;
+    use crate::expr_for_tests::{UTC, column};
+    use crate::harness::{batch, print, schema};
+
+    fn spec(every_row: bool) -> WatermarkSpec {
+        let input = schema("n BIGINT, ts TIMESTAMP(3)");
+        WatermarkSpec { watermark: column(&input, 1), idle_timeout: None, every_row, description: "ts".into(), time_zone: UTC }
+    }
+
+    fn check(every_row: bool, expected: &[&str]) {
+        let context =
+            SubtaskContext { operator_id: "0".into(), subtask_index: 0, parallelism: 1, key_groups: 128, metrics: Default::default() };
+        let mut operator = WatermarkAssignerSpec(spec(every_row)).create(&context).unwrap();
+        let mut collector = VecCollector::default();
+        let rows = batch(&schema("n BIGINT, ts TIMESTAMP(3)"), ["+I 1 NULL", "+I 2 00:00:02", "+I 3 00:00:01", "+I 4 00:00:03"].into_iter());
+        operator.on_batch(0, rows, &mut Output::new(&mut collector, 0)).unwrap();
+        operator.on_watermark(5, &mut Output::new(&mut collector, 0)).unwrap();
+        let shown: Vec<String> = collector.batches.iter().map(|b| print(b).join(", ")).chain(collector.watermarks.iter().map(|w| format!("{w:?}"))).collect();
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_watermark_is_the_greatest_value_so_far() {
+        check(false, &["+I 1 NULL, +I 2 00:00:02, +I 3 00:00:01, +I 4 00:00:03", "Time(3000)"]);
+        check(true, &["+I 1 NULL, +I 2 00:00:02", "+I 3 00:00:01, +I 4 00:00:03", "Time(2000)", "Time(3000)"]);
+    }
+
+    #[test]
+    fn a_split_has_a_watermark_of_its_own() {
+        let mut generator = spec(true).generator().unwrap();
+        let rows = batch(&schema("n BIGINT, ts TIMESTAMP(3)"), ["+I 1 NULL", "+I 2 00:00:02", "+I 3 00:00:01"].into_iter());
+        assert_eq!(generator.after_rows(&rows).unwrap(), [i64::MIN, 2000, 2000]);
+        assert_eq!(generator.after_batch(&rows).unwrap(), Some(2000));
     }
 }

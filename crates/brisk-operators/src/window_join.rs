@@ -16,6 +16,7 @@ use brisk_state::{DeletedKeys, IdBitmap, RowId, RowStore};
 
 use crate::join::{JoinCondition, JoinKind, Side};
 use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs};
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, matchless};
 use crate::time_attribute::times_ms;
 use crate::window_assigner::WallClock;
@@ -112,6 +113,7 @@ impl Operator for WindowJoin {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        write_passed_time(writer, self.now)?;
         for side in 0..2 {
             // A window that was joined never opens again.
             self.deleted[side].write(writer, TABLES[side], self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
@@ -131,6 +133,7 @@ impl Operator for WindowJoin {
                 }
             }
         }
+        self.now = read_passed_time(reader)?;
         Ok(())
     }
 
@@ -252,4 +255,59 @@ fn prefix((end, start): (i64, i64)) -> [u8; 16] {
     bytes[..8].copy_from_slice(&end.to_be_bytes());
     bytes[8..].copy_from_slice(&start.to_be_bytes());
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expr_for_tests::{UTC, call, column};
+    use crate::harness::{check_net_effect, schema};
+
+    const ROW: &str = "k BIGINT, n BIGINT, window_start TIMESTAMP(3), window_end TIMESTAMP(3)";
+
+    fn check(kind: JoinKind, expected: &str) {
+        let row = schema(ROW);
+        let both = schema(&format!("{ROW}, {ROW}"));
+        let residual = Some(call("<", vec![column(&both, 1), column(&both, 5)]));
+        let input = WindowedInput { schema: row.clone(), window_start: 2, window_end: 3 };
+        let spec = WindowJoinSpec {
+            kind,
+            condition: JoinCondition { left_keys: vec![0], right_keys: vec![0], null_safe: vec![false], residual },
+            left: input.clone(),
+            right: input,
+            zone: None,
+            processing_time: false,
+            time_zone: UTC,
+        };
+        let steps = "+I 1 1 00:00:00 00:00:05
+            +I 1 2 00:00:05 00:00:10
+            +I 2 3 00:00:00 00:00:05
+            +I NULL 4 00:00:00 00:00:05
+            1: +I 1 2 00:00:00 00:00:05
+            1: +I 1 3 00:00:00 00:00:05
+            1: +I 1 1 00:00:05 00:00:10
+            watermark 00:00:04.999
+            1: +I 2 9 00:00:00 00:00:05
+            1: +I 1 9 00:00:10 00:00:15
+            watermark end";
+        let late = "late +I 2 9 00:00:00 00:00:05";
+        check_net_effect(&spec, &[&row, &row], steps, &format!("{expected}\n{late}"));
+    }
+
+    #[test]
+    fn rows_of_one_window_are_joined() {
+        let joined = "+I 1 1 00:00:00 00:00:05 1 2 00:00:00 00:00:05
+            +I 1 1 00:00:00 00:00:05 1 3 00:00:00 00:00:05";
+        let left_alone = "+I NULL 4 00:00:00 00:00:05 NULL NULL NULL NULL
+            +I 2 3 00:00:00 00:00:05 NULL NULL NULL NULL
+            +I 1 2 00:00:05 00:00:10 NULL NULL NULL NULL";
+        let right_alone = "+I NULL NULL NULL NULL 1 1 00:00:05 00:00:10
+            +I NULL NULL NULL NULL 1 9 00:00:10 00:00:15";
+        check(JoinKind::Inner, joined);
+        check(JoinKind::Left, &format!("{joined}\n{left_alone}"));
+        check(JoinKind::Right, &format!("{joined}\n{right_alone}"));
+        check(JoinKind::Full, &format!("{joined}\n{left_alone}\n{right_alone}"));
+        check(JoinKind::Semi, "+I 1 1 00:00:00 00:00:05");
+        check(JoinKind::Anti, "+I NULL 4 00:00:00 00:00:05\n+I 2 3 00:00:00 00:00:05\n+I 1 2 00:00:05 00:00:10");
+    }
 }

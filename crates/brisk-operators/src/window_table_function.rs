@@ -151,3 +151,61 @@ impl WindowColumns {
 fn timestamps(values: Vec<i64>) -> ArrayRef {
     Arc::new(PrimitiveArray::<TimestampMillisecondType>::from(values))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::harness::{check, schema};
+
+    const ROW: &str = "n BIGINT, ts TIMESTAMP(3)";
+
+    fn spec(function: WindowFunction, ltz: bool) -> WindowTableFunctionSpec {
+        let row = if ltz { "n BIGINT, ts TIMESTAMP_LTZ(3)" } else { ROW };
+        let time = if ltz { "TIMESTAMP_LTZ(3)" } else { "TIMESTAMP(3)" };
+        WindowTableFunctionSpec {
+            input: schema(row),
+            function,
+            time: TimeAttribute::Event { column: 1 },
+            zone: ltz.then_some(Tz::Asia__Shanghai),
+            output: schema(&format!("{row}, window_start TIMESTAMP(3), window_end TIMESTAMP(3), window_time {time}")),
+        }
+    }
+
+    #[test]
+    fn rows_are_copied_into_their_windows() {
+        let hop = WindowKind::Hop { slide_ms: 5000, size_ms: 10_000, offset_ms: 0 };
+        check(
+            &spec(WindowFunction::Sliced(hop), false),
+            &[&schema(ROW)],
+            "+I 1 00:00:12\n+I 2 NULL",
+            "+I 1 00:00:12 00:00:10 00:00:20 00:00:19.999\n+I 1 00:00:12 00:00:05 00:00:15 00:00:14.999",
+        );
+    }
+
+    #[test]
+    fn days_begin_at_local_midnight() {
+        let day = WindowKind::Tumble { size_ms: 86_400_000, offset_ms: 0 };
+        check(
+            &spec(WindowFunction::Sliced(day), true),
+            &[&schema("n BIGINT, ts TIMESTAMP_LTZ(3)")],
+            "+I 1 2021-03-01T16:00:00",
+            "+I 1 2021-03-01T16:00:00 2021-03-02T00:00:00 2021-03-03T00:00:00 2021-03-02T15:59:59.999",
+        );
+    }
+
+    #[test]
+    fn sessions_go_out_when_they_end() {
+        let session = WindowFunction::Session { gap_ms: 5000, partition: vec![0] };
+        check(
+            &spec(session, false),
+            &[&schema(ROW)],
+            "+I 1 00:00:01\n+I 1 00:00:10\n+I 2 00:00:04\n+I 1 00:00:06\nwatermark 00:00:09\n+I 2 00:00:03\n+I 1 00:00:15\nwatermark end",
+            "+I 2 00:00:04 00:00:04 00:00:09 00:00:08.999
+             late +I 2 00:00:03
+             +I 1 00:00:01 00:00:01 00:00:20 00:00:19.999
+             +I 1 00:00:10 00:00:01 00:00:20 00:00:19.999
+             +I 1 00:00:06 00:00:01 00:00:20 00:00:19.999
+             +I 1 00:00:15 00:00:01 00:00:20 00:00:19.999",
+        );
+    }
+}

@@ -19,6 +19,7 @@ use super::nfa::{Nfa, Partial, SkipError};
 use super::partition::{Found, Partition, decode, encode, is_whole};
 use crate::batches::record_batch;
 use crate::evaluate::Evaluator;
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, grow};
 use crate::sort_key::SortKeyEncoder;
 use crate::time_attribute::{TimeAttribute, rowtimes};
@@ -320,6 +321,7 @@ impl Operator for MatchRecognize {
             let first = partition.next() - partition.window().len() as u64;
             partition.window().iter().enumerate().for_each(|(i, &row)| numbers[row as usize] = (first + i as u64) as i64);
         }
+        write_passed_time(writer, self.watermark)?;
         let Self { table, times, dirty, partitions, .. } = self;
         let key_groups = table.key_groups();
         dirty.write(writer, "matches", table.keys(), key_groups, |ids| encode(ids, partitions))?;
@@ -331,6 +333,7 @@ impl Operator for MatchRecognize {
     }
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.watermark = read_passed_time(reader)?;
         let mut rows = Vec::new();
         self.table.restore(reader, |ids, extra| {
             let (times, numbers) = (extra[0].as_primitive::<Int64Type>(), extra[1].as_primitive::<Int64Type>());

@@ -252,7 +252,7 @@ impl Operator for KeyOrder {
             let part = batch.take(&rows.iter().copied().collect())?;
             let order: Vec<Arc<[u8]>> = rows.iter().map(|&r| Arc::clone(&order[r as usize])).collect();
             let first = order.iter().min().expect("a partition has rows").clone();
-            let columns = self.table.key_of(&part.rows);
+            let columns = self.table.key_of(&part.rows.slice(0, 1));
             let partition = self.table.lookup(&columns, 1)?[0];
             let before = match partition {
                 ABSENT => None,

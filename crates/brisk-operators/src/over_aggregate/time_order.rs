@@ -54,7 +54,7 @@ pub(super) struct TimeOrder {
     /// With bounded frames by time: when partitions may be forgotten.
     pub(super) cleanups: TimerQueue,
     pub(super) touched: Option<LastTouch>,
-    watermark: i64,
+    pub(super) watermark: i64,
 }
 
 /// What is remembered of a partition, besides its accumulators.

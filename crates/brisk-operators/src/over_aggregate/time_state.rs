@@ -15,6 +15,7 @@ use brisk_state::{IdBitmap, KeyedRows, RowId};
 
 use super::time_order::{PartitionState, TimeOrder};
 use crate::batches::unnamed_batch;
+use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::grow;
 use crate::used_columns::unnamed;
 
@@ -23,6 +24,7 @@ const COUNTS: usize = 6;
 
 impl TimeOrder {
     pub(super) fn write(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        write_passed_time(writer, self.watermark)?;
         let mut emitted = IdBitmap::default();
         for state in &self.states {
             state.history.iter().for_each(|&row| {
@@ -59,6 +61,7 @@ impl TimeOrder {
     }
 
     pub(super) fn read(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        self.watermark = read_passed_time(reader)?;
         self.read_partitions(reader)?;
         let mut rows = Vec::new();
         self.table.restore(reader, |ids, extra| {
