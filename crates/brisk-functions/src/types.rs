@@ -101,7 +101,13 @@ fn common_child(a: &SqlType, b: &SqlType) -> Option<SqlType> {
 fn common_number(a: &DataType, b: &DataType) -> DataType {
     use DataType as T;
     match (as_decimal(a), as_decimal(b)) {
-        (Some(x), Some(y)) if a.is_integer() && b.is_integer() => if x.0 >= y.0 { a.clone() } else { b.clone() },
+        (Some(x), Some(y)) if a.is_integer() && b.is_integer() => {
+            if x.0 >= y.0 {
+                a.clone()
+            } else {
+                b.clone()
+            }
+        }
         (Some((p1, s1)), Some((p2, s2))) => {
             let integer_digits = (p1 - s1).max(p2 - s2);
             let scale = s1.max(s2).min(MAX_PRECISION - integer_digits);

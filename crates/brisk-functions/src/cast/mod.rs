@@ -21,8 +21,8 @@ use brisk_core::{DataType as T, Error, Result, SqlType};
 use crate::EvalContext;
 
 pub use from_text::{parse_boolean, parse_decimal, parse_double, parse_integer};
-pub(crate) use numeric::{divide_half_up, fits, power_of_ten};
 pub use numeric::{decimal_from_f64, decimal_to_f64, rescale};
+pub(crate) use numeric::{divide_half_up, fits, power_of_ten};
 pub use rules::{explicit, implicit, is_safe};
 pub use text::{value_text, write_decimal, write_double, write_float};
 

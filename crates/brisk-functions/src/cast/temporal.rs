@@ -96,11 +96,7 @@ fn convert<B: ArrowPrimitiveType>(array: &ArrayRef, attempt: &Attempt<'_>, f: im
     }
 }
 
-fn each<A: ArrowPrimitiveType, B: ArrowPrimitiveType>(
-    array: &ArrayRef,
-    attempt: &Attempt<'_>,
-    f: impl Fn(A::Native) -> Option<B::Native>,
-) -> Result<ArrayRef> {
+fn each<A: ArrowPrimitiveType, B: ArrowPrimitiveType>(array: &ArrayRef, attempt: &Attempt<'_>, f: impl Fn(A::Native) -> Option<B::Native>) -> Result<ArrayRef> {
     let array = array.as_primitive::<A>();
     if attempt.try_cast {
         return Ok(Arc::new(array.unary_opt::<_, B>(f)));

@@ -413,7 +413,8 @@ mod tests {
 
     #[test]
     fn timestamps_are_read_and_cut_to_their_precision() {
-        let read = |text: &str, p: u8| parse_timestamp(text).and_then(|t| timestamp_value(t, p)).map(|v| self::text(|o| write_timestamp(o, v, timestamp_unit(p), p)));
+        let read =
+            |text: &str, p: u8| parse_timestamp(text).and_then(|t| timestamp_value(t, p)).map(|v| self::text(|o| write_timestamp(o, v, timestamp_unit(p), p)));
         check(read("2021-09-27", 9), Some("2021-09-27 00:00:00.000000000".into()));
         check(read("2021-9-7 1:2:3.12", 4), Some("2021-09-07 01:02:03.1200".into()));
         check(read("1500-04-30 12:00:00.123456789", 6), Some("1500-04-30 12:00:00.123456".into()));

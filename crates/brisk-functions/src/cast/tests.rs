@@ -73,9 +73,16 @@ fn numbers_wrap_saturate_and_round() {
 
 #[test]
 fn doubles_print_as_in_java() {
-    for (value, expected) in
-        [(1e10, "1.0E10"), (123.456, "123.456"), (0.001, "0.001"), (1.5e-7, "1.5E-7"), (1234567.0, "1234567.0"), (1e7, "1.0E7"), (-0.05, "-0.05"), (100.0, "100.0")]
-    {
+    for (value, expected) in [
+        (1e10, "1.0E10"),
+        (123.456, "123.456"),
+        (0.001, "0.001"),
+        (1.5e-7, "1.5E-7"),
+        (1234567.0, "1234567.0"),
+        (1e7, "1.0E7"),
+        (-0.05, "-0.05"),
+        (100.0, "100.0"),
+    ] {
         check(Arc::new(Float64Array::from(vec![value])), &[T::Double, T::STRING], Some(expected));
     }
 }

@@ -60,12 +60,8 @@ impl Expr {
     pub fn transform(&self, f: &mut dyn FnMut(Expr) -> Expr) -> Expr {
         let copy = match self {
             Expr::Column { .. } | Expr::Literal { .. } => self.clone(),
-            Expr::Call { function, args, sql_type } => {
-                Expr::Call { function: function.clone(), args: transform_all(args, f), sql_type: sql_type.clone() }
-            }
-            Expr::Cast { input, sql_type, try_cast } => {
-                Expr::Cast { input: Box::new(input.transform(f)), sql_type: sql_type.clone(), try_cast: *try_cast }
-            }
+            Expr::Call { function, args, sql_type } => Expr::Call { function: function.clone(), args: transform_all(args, f), sql_type: sql_type.clone() },
+            Expr::Cast { input, sql_type, try_cast } => Expr::Cast { input: Box::new(input.transform(f)), sql_type: sql_type.clone(), try_cast: *try_cast },
             Expr::And(parts) => Expr::And(transform_all(parts, f)),
             Expr::Or(parts) => Expr::Or(transform_all(parts, f)),
             Expr::Case { branches, otherwise, sql_type } => Expr::Case {
@@ -83,9 +79,7 @@ impl Expr {
             Expr::Call { args, .. } => args.iter().collect(),
             Expr::Cast { input, .. } => vec![input],
             Expr::And(parts) | Expr::Or(parts) => parts.iter().collect(),
-            Expr::Case { branches, otherwise, .. } => {
-                branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect()
-            }
+            Expr::Case { branches, otherwise, .. } => branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect(),
         }
     }
 }

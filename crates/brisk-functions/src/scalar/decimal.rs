@@ -64,10 +64,10 @@ impl Shape {
         let up = i32::from(self.scale) + i32::from(self.right_scale) - i32::from(self.left_scale);
         let factor = u8::try_from(up.unsigned_abs()).ok()?;
         if up >= 0 {
-            if factor <= 38 {
-                if let Some(numerator) = a.checked_mul(power_of_ten(factor)) {
-                    return Some(crate::cast::divide_half_up(numerator, b));
-                }
+            if factor <= 38
+                && let Some(numerator) = a.checked_mul(power_of_ten(factor))
+            {
+                return Some(crate::cast::divide_half_up(numerator, b));
             }
             return narrow(divide_wide(wide(a).checked_mul(wide_power(factor))?, wide(b)));
         }

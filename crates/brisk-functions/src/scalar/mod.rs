@@ -5,18 +5,25 @@ pub(crate) mod binding;
 pub(crate) mod builtin;
 mod collection;
 mod comparison;
+mod conditional;
 mod decimal;
+mod digest;
+mod encoding;
 pub(crate) mod equality;
 mod in_set;
-mod logic;
 pub mod json;
+mod logic;
+mod math;
+pub(crate) mod pattern;
 pub(crate) mod reader;
+mod string;
 mod temporal;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod time;
+mod url;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -94,6 +101,13 @@ pub fn scalar_functions() -> Vec<Arc<dyn ScalarFunction>> {
         arithmetic::functions(),
         comparison::functions(),
         logic::functions(),
+        conditional::functions(),
+        math::functions(),
+        string::functions(),
+        pattern::functions(),
+        digest::functions(),
+        encoding::functions(),
+        url::functions(),
         collection::functions(),
         time::functions(),
         json::functions(),

@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{
-    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray,
-};
+use arrow_array::{ArrayRef, BinaryArray, Decimal128Array, Float64Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray};
 use brisk_core::{Column, DataType, Result, Schema, SqlType};
 
 use super::scalar_function;
@@ -35,10 +33,6 @@ pub fn bigint(value: i64) -> Expr {
 
 pub fn double(value: f64) -> Expr {
     self::value(Float64Array::from(vec![value]), DataType::Double)
-}
-
-pub fn boolean(value: bool) -> Expr {
-    self::value(BooleanArray::from(vec![value]), DataType::Boolean)
 }
 
 pub fn bytes(value: &[u8]) -> Expr {

@@ -23,13 +23,9 @@ use super::lists::{Lists, as_element, element_type};
 use crate::Columnar;
 
 pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
-    [
-        Builtin::new("ITEM", bind_item, item),
-        Builtin::new("CARDINALITY", bind_cardinality, cardinality).safe(),
-        Builtin::new("ELEMENT", bind_element, element),
-    ]
-    .map(Builtin::shared)
-    .to_vec()
+    [Builtin::new("ITEM", bind_item, item), Builtin::new("CARDINALITY", bind_cardinality, cardinality).safe(), Builtin::new("ELEMENT", bind_element, element)]
+        .map(Builtin::shared)
+        .to_vec()
 }
 
 fn bind_item(args: &[Argument]) -> Result<Signature> {

@@ -17,3 +17,6 @@ pub use access::field_access;
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     [construct::functions(), access::functions(), elements::functions(), sets::functions(), fold::functions(), map::functions()].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Java's regular expressions on the `regex` crate, or where they look around or back, on `fancy-regex`.
+//!
+//! What is translated: `\d`, `\w`, `\s` and their opposites know ASCII only, `\Q..\E` quotes, `\h` is a horizontal
+//! blank. Compiled patterns are kept per thread, a few hundred at most.
+
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::rc::Rc;
+
+use brisk_core::{Error, Result};
+use hashbrown::HashMap;
+
+/// A compiled pattern.
+pub enum Pattern {
+    Plain(regex::Regex),
+    Fancy(Box<fancy_regex::Regex>),
+}
+
+/// So many patterns are kept; then all are forgotten.
+const MAX_CACHED: usize = 256;
+
+type Cache = HashMap<String, Option<Rc<Pattern>>, foldhash::fast::RandomState>;
+
+thread_local! {
+    static CACHE: RefCell<Cache> = RefCell::new(HashMap::default());
+}
+
+/// The compiled pattern; an error where Java would not take it.
+pub fn compile(pattern: &str) -> Result<Rc<Pattern>> {
+    try_compile(pattern).ok_or_else(|| Error::compute(format!("'{pattern}' is no regular expression")))
+}
+
+/// As [`compile`], `None` for what is no pattern.
+pub fn try_compile(pattern: &str) -> Option<Rc<Pattern>> {
+    CACHE.with_borrow_mut(|cache| {
+        if let Some(known) = cache.get(pattern) {
+            return known.clone();
+        }
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
+        }
+        let compiled = build(pattern).map(Rc::new);
+        cache.insert(pattern.to_string(), compiled.clone());
+        compiled
+    })
+}
+
+fn build(pattern: &str) -> Option<Pattern> {
+    let translated = translate(pattern);
+    if let Ok(plain) = regex::Regex::new(&translated) {
+        return Some(Pattern::Plain(plain));
+    }
+    fancy_regex::Regex::new(&translated).ok().map(|r| Pattern::Fancy(Box::new(r)))
+}
+
+impl Pattern {
+    pub fn is_match(&self, text: &str) -> bool {
+        match self {
+            Pattern::Plain(r) => r.is_match(text),
+            Pattern::Fancy(r) => r.is_match(text).unwrap_or(false),
+        }
+    }
+
+    /// The bytes of the first match.
+    pub fn find(&self, text: &str) -> Option<(usize, usize)> {
+        match self {
+            Pattern::Plain(r) => r.find(text).map(|m| (m.start(), m.end())),
+            Pattern::Fancy(r) => r.find(text).ok().flatten().map(|m| (m.start(), m.end())),
+        }
+    }
+
+    /// The number of groups, the whole match not counted.
+    pub fn groups(&self) -> usize {
+        match self {
+            Pattern::Plain(r) => r.captures_len() - 1,
+            Pattern::Fancy(r) => r.captures_len() - 1,
+        }
+    }
+
+    /// Calls `f` with the matches in order: what a group (0 is the whole) took, if it took part.
+    pub fn each_group<'t>(&self, text: &'t str, group: usize, mut f: impl FnMut(Option<&'t str>) -> bool) {
+        match self {
+            Pattern::Plain(r) if group == 0 => {
+                for found in r.find_iter(text) {
+                    if !f(Some(found.as_str())) {
+                        return;
+                    }
+                }
+            }
+            Pattern::Plain(r) => {
+                for found in r.captures_iter(text) {
+                    if !f(found.get(group).map(|m| m.as_str())) {
+                        return;
+                    }
+                }
+            }
+            Pattern::Fancy(r) => {
+                for found in r.captures_iter(text).map_while(|c| c.ok()) {
+                    if !f(found.get(group).map(|m| m.as_str())) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Replaces every match by `new`, taken as it is.
+    pub fn replace_all(&self, text: &str, new: &str, out: &mut String) {
+        let mut last = 0;
+        let mut put = |from: usize, to: usize| {
+            out.push_str(&text[last..from]);
+            out.push_str(new);
+            last = to;
+        };
+        match self {
+            Pattern::Plain(r) => r.find_iter(text).for_each(|m| put(m.start(), m.end())),
+            Pattern::Fancy(r) => r.find_iter(text).map_while(|m| m.ok()).for_each(|m| put(m.start(), m.end())),
+        }
+        out.push_str(&text[last..]);
+    }
+
+    /// The parts between matches, as Java's split: empty ones at the end are left out.
+    pub fn split<'t>(&self, text: &'t str) -> Vec<&'t str> {
+        let mut parts = Vec::new();
+        let mut last = 0;
+        let mut cut = |from: usize, to: usize| {
+            // A match of nothing at the very start gives no part.
+            if to > 0 && (from < text.len() || to > from) {
+                parts.push(&text[last..from]);
+                last = to;
+            }
+        };
+        match self {
+            Pattern::Plain(r) => r.find_iter(text).for_each(|m| cut(m.start(), m.end())),
+            Pattern::Fancy(r) => r.find_iter(text).map_while(|m| m.ok()).for_each(|m| cut(m.start(), m.end())),
+        }
+        parts.push(&text[last..]);
+        while parts.len() > 1 && parts.last().is_some_and(|p| p.is_empty()) {
+            parts.pop();
+        }
+        parts
+    }
+}
+
+/// Java's syntax where it differs.
+fn translate(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut depth_of_class = 0;
+    let mut chars = pattern.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => match chars.next() {
+                Some('Q') => quote(&mut chars, &mut out),
+                Some(escaped) => escape(escaped, depth_of_class > 0, &mut out),
+                None => out.push('\\'),
+            },
+            '[' => {
+                depth_of_class += 1;
+                out.push('[');
+                // A bracket right behind the opening one is a character.
+                if chars.peek() == Some(&'^') {
+                    out.push('^');
+                    chars.next();
+                }
+                if chars.peek() == Some(&']') {
+                    out.push_str("\\]");
+                    chars.next();
+                }
+            }
+            ']' if depth_of_class > 0 => {
+                depth_of_class -= 1;
+                out.push(']');
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// What a backslash and a letter mean.
+fn escape(c: char, in_class: bool, out: &mut String) {
+    let set = match c {
+        'd' | 'D' => "0-9",
+        'w' | 'W' => "a-zA-Z0-9_",
+        's' | 'S' => " \\t\\n\\x0B\\f\\r",
+        'h' | 'H' => " \\t\\x{A0}\\x{1680}\\x{180e}\\x{2000}-\\x{200a}\\x{202f}\\x{205f}\\x{3000}",
+        'b' if !in_class => return out.push_str("(?-u:\\b)"),
+        'Z' => return out.push_str("(?:\\n?\\z)"),
+        'R' => return out.push_str("(?:\\r\\n|[\\n\\x0B\\f\\r\\x{85}\\x{2028}\\x{2029}])"),
+        'e' => return out.push_str("\\x1B"),
+        // Letters that mean nothing to Java are errors there and here; everything else keeps its backslash.
+        _ => {
+            out.push('\\');
+            out.push(c);
+            return;
+        }
+    };
+    let _ = match (c.is_uppercase(), in_class) {
+        (true, _) => write!(out, "[^{set}]"),
+        (false, true) => write!(out, "{set}"),
+        (false, false) => write!(out, "[{set}]"),
+    };
+}
+
+/// Everything up to `\E`, as it is.
+fn quote(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+    while let Some(c) = chars.next() {
+        if c == '\\' && chars.peek() == Some(&'E') {
+            chars.next();
+            return;
+        }
+        out.push_str(&regex::escape(c.encode_utf8(&mut [0; 4])));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(pattern: &str, text: &str, expected: Option<(usize, usize)>) {
+        assert_eq!(compile(pattern).unwrap().find(text), expected, "{pattern}");
+    }
+
+    #[test]
+    fn java_syntax_is_translated() {
+        check("\\d+", "x٣12", Some((3, 5)));
+        check("[\\d.]+", "a1.2", Some((1, 4)));
+        check("[^\\s]", " b", Some((1, 2)));
+        check("\\Qa.b\\E+", "axb a.bb", Some((4, 8)));
+        check("(?<=a)b", "ab", Some((1, 2)));
+        check("(a)\\1", "baa", Some((1, 3)));
+        check("a++b", "aab", Some((0, 3)));
+        check("\\/", "a/b", Some((1, 2)));
+        assert!(try_compile("(").is_none());
+    }
+
+    #[test]
+    fn splitting_drops_empty_ends() {
+        assert_eq!(compile(",").unwrap().split("a,,b,,"), ["a", "", "b"]);
+        assert_eq!(compile("").unwrap().split("abc"), ["a", "b", "c"]);
+    }
+}

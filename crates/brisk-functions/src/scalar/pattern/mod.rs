@@ -1,0 +1,14 @@
+//! Patterns: LIKE, SIMILAR TO, and regular expressions as Java understands them.
+
+pub mod java_regex;
+mod like;
+mod regexp;
+mod similar;
+
+use std::sync::Arc;
+
+use super::ScalarFunction;
+
+pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
+    [like::functions(), similar::functions(), regexp::functions()].concat()
+}

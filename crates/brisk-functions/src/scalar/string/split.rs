@@ -1,0 +1,173 @@
+//! SPLIT, SPLIT_INDEX, STR_TO_MAP.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{ListBuilder, MapBuilder, StringBuilder};
+use arrow_array::types::Int32Type;
+use arrow_array::{ArrayRef, ListArray, MapArray, StructArray};
+use arrow_schema::DataType as ArrowType;
+use brisk_core::{DataType as T, Error, Result, SqlType};
+
+use super::super::binding::{Want, bind, bind_nullable, coerce, expect_count};
+use super::super::builtin::Builtin;
+use super::super::pattern::java_regex::{self, Pattern};
+use super::super::reader::{Texts, pick_texts};
+use super::super::{Argument, Call, ScalarFunction, Signature};
+
+pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
+    [
+        Builtin::new("SPLIT", |args| bind(args, &[Want::Text; 2], 2, T::Array(Box::new(SqlType::not_null(T::STRING)))), split).safe(),
+        Builtin::new("SPLIT_INDEX", bind_split_index, split_index).safe(),
+        Builtin::new("STR_TO_MAP", bind_str_to_map, str_to_map),
+    ]
+    .map(Builtin::shared)
+    .to_vec()
+}
+
+/// An empty delimiter splits every character.
+fn split(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, delimiters) = (call.text(0), call.text(1));
+    let mut builder = ListBuilder::new(StringBuilder::new());
+    for row in 0..call.rows {
+        let Some((text, delimiter)) = texts.get(row).zip(delimiters.get(row)) else {
+            builder.append(false);
+            continue;
+        };
+        if delimiter.is_empty() {
+            let mut buffer = [0; 4];
+            text.chars().for_each(|c| builder.values().append_value(c.encode_utf8(&mut buffer)));
+        } else {
+            text.split(delimiter).for_each(|part| builder.values().append_value(part));
+        }
+        builder.append(true);
+    }
+    retype(builder.finish(), call.returns)
+}
+
+/// Gives a list its declared type: the same but for names of fields.
+fn retype(list: ListArray, returns: &SqlType) -> Result<ArrayRef> {
+    let ArrowType::List(field) = returns.to_arrow() else {
+        return Err(Error::internal(format!("{returns} is no list")));
+    };
+    let (_, offsets, values, nulls) = list.into_parts();
+    Ok(Arc::new(ListArray::try_new(field, offsets, values, nulls)?))
+}
+
+/// The separator is a text, or the code of a character.
+fn bind_split_index(args: &[Argument]) -> Result<Signature> {
+    expect_count(args, 3, 3)?;
+    let want = if args[1].sql_type.data_type.is_integer() { Want::Int } else { Want::Text };
+    bind_nullable(args, &[Want::Text, want, Want::Int], 3, T::STRING)
+}
+
+fn split_index(call: &Call<'_>) -> Result<ArrayRef> {
+    let (texts, indices) = (call.text(0), call.number::<Int32Type>(2));
+    if call.arg_types[1].data_type.is_character() {
+        let separators = call.text(1);
+        return Ok(pick_texts(call.rows, |row| part(texts.get(row)?, separators.get(row)?, indices.get(row)?)));
+    }
+    let codes = call.number::<Int32Type>(1);
+    Ok(pick_texts(call.rows, |row| {
+        let code = u8::try_from(codes.get(row)?).ok().filter(|c| *c > 0)?;
+        part(texts.get(row)?, char::from(code).encode_utf8(&mut [0; 4]), indices.get(row)?)
+    }))
+}
+
+/// The part with this index, from 0. Empty text has none; an empty separator is white space.
+fn part<'a>(text: &'a str, separator: &str, index: i32) -> Option<&'a str> {
+    let index = usize::try_from(index).ok()?;
+    if text.is_empty() {
+        return None;
+    }
+    if separator.is_empty() { text.split(char::is_whitespace).nth(index) } else { text.split(separator).nth(index) }
+}
+
+fn bind_str_to_map(args: &[Argument]) -> Result<Signature> {
+    if args.len() == 2 {
+        return Err(Error::invalid("takes 1 or 3 arguments, not 2"));
+    }
+    expect_count(args, 1, 3)?;
+    let types = args.iter().enumerate().map(|(i, a)| coerce(i, &a.sql_type, Want::Text)).collect::<Result<Vec<_>>>()?;
+    let text = || Box::new(SqlType::nullable(T::STRING));
+    let nullable = types.iter().any(|t| t.nullable);
+    Ok(Signature { args: types, returns: SqlType { data_type: T::Map(text(), text()), nullable } })
+}
+
+/// STR_TO_MAP(text [, between entries, between key and value]): both delimiters are regular expressions; `,` and `=`.
+fn str_to_map(call: &Call<'_>) -> Result<ArrayRef> {
+    let texts = call.text(0);
+    let delimiter = |index: usize| (call.args.len() > index).then(|| call.text(index));
+    let (between_entries, between) = (delimiter(1), delimiter(2));
+    let mut builder = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
+    for row in 0..call.rows {
+        let pattern = |of: &Option<Texts<'_>>, default: &str| match of {
+            Some(texts) => texts.get(row).map(java_regex::compile),
+            None => Some(java_regex::compile(default)),
+        };
+        let (Some(text), Some(entry), Some(pair)) = (texts.get(row), pattern(&between_entries, ","), pattern(&between, "=")) else {
+            builder.append(false)?;
+            continue;
+        };
+        let (entry, pair) = (entry?, pair?);
+        for (key, value) in entries(text, &entry, &pair) {
+            builder.keys().append_value(key);
+            builder.values().append_option(value);
+        }
+        builder.append(true)?;
+    }
+    let ArrowType::Map(field, sorted) = call.returns.to_arrow() else {
+        return Err(Error::internal("STR_TO_MAP gives a map"));
+    };
+    let ArrowType::Struct(fields) = field.data_type().clone() else {
+        return Err(Error::internal("the entries of a map are a struct"));
+    };
+    let (_, offsets, entries, nulls, _) = builder.finish().into_parts();
+    let entries = StructArray::try_new(fields, entries.columns().to_vec(), None)?;
+    Ok(Arc::new(MapArray::try_new(field, offsets, entries, nulls, sorted)?))
+}
+
+/// The entries of a text; of equal keys the last, at the place of the first.
+fn entries<'a>(text: &'a str, entry: &Pattern, pair: &Pattern) -> Vec<(&'a str, Option<&'a str>)> {
+    let mut found: Vec<(&str, Option<&str>)> = Vec::new();
+    if text.is_empty() {
+        return found;
+    }
+    for part in entry.split(text) {
+        let (key, value) = match pair.find(part) {
+            Some((from, to)) if to > 0 => (&part[..from], Some(&part[to..])),
+            _ => (part, None),
+        };
+        match found.iter_mut().find(|(known, _)| *known == key) {
+            Some(known) => known.1 = value,
+            None => found.push((key, value)),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::testing::*;
+    use brisk_core::DataType as T;
+
+    #[test]
+    fn texts_are_split() {
+        check("SPLIT", &[text(",123,123,"), text(",")], "[, 123, 123, ]");
+        check("SPLIT", &[text("12345"), text(",")], "[12345]");
+        check("SPLIT", &[text("äb"), text("")], "[ä, b]");
+        check("SPLIT", &[text("a"), null(T::STRING)], "NULL");
+        check("SPLIT_INDEX", &[text("AQIDBA=="), text("I"), int(0)], "AQ");
+        check("SPLIT_INDEX", &[text("AQIDBA=="), text("I"), int(2)], "NULL");
+        check("SPLIT_INDEX", &[text("AQIDBA=="), int(73), int(1)], "DBA==");
+        check("SPLIT_INDEX", &[text("AQIDBA=="), int(0), int(0)], "NULL");
+    }
+
+    #[test]
+    fn maps_are_read_from_text() {
+        check("STR_TO_MAP", &[text("k1:v1;k2: v2"), text(";"), text(":")], "{k1=v1, k2= v2}");
+        check("STR_TO_MAP", &[text("k1$$v1|k2$$ v2"), text("\\|"), text("\\$\\$")], "{k1=v1, k2= v2}");
+        check("STR_TO_MAP", &[text("")], "{}");
+        check("STR_TO_MAP", &[text("a=1,b")], "{a=1, b=NULL}");
+        check("STR_TO_MAP", &[null(T::STRING)], "NULL");
+    }
+}
