@@ -1,0 +1,106 @@
+//! HTTP push: events that are posted to a table, safe on disk before they are acknowledged, read from there by jobs.
+//!
+//! ```text
+//!   POST /ingest/orders --> body (events) --> limits --> DurableLog --sync--> 202
+//!                                                           |
+//!                          IngestSource: replay from a checkpoint, decode by the table's format
+//! ```
+//!
+//! A table can be posted to while a job reads it, on the server or in `brisk run --listen`. What must stay true: an event
+//! that was acknowledged is in the log; one that was refused is not; a request with an `Idempotency-Key` that is known is
+//! acknowledged and not written again.
+
+mod body;
+mod connector;
+mod keys;
+mod post;
+mod rate;
+mod source;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use axum::Router;
+use axum::routing::{get, post as post_to};
+use brisk_core::{Error, Result};
+
+pub use connector::HttpConnector;
+pub use table::{IngestTable, TableOptions};
+
+use crate::server::ServerState;
+use crate::settings::IngestSettings;
+
+/// The tables that can be posted to, by path.
+pub struct IngestTables {
+    directory: PathBuf,
+    settings: IngestSettings,
+    /// A table is open as long as a plan or job uses it.
+    tables: Mutex<BTreeMap<String, Weak<IngestTable>>>,
+    closing: AtomicBool,
+}
+
+/// What every path begins with.
+pub const PATH_PREFIX: &str = "/ingest/";
+
+pub fn routes() -> Router<Arc<ServerState>> {
+    Router::new().route("/ingest", get(post::list)).route("/ingest/{*table}", post_to(post::receive))
+}
+
+impl IngestTables {
+    pub fn new(directory: PathBuf, settings: IngestSettings) -> Self {
+        Self { directory, settings, tables: Mutex::default(), closing: AtomicBool::new(false) }
+    }
+
+    pub fn get(&self, path: &str) -> Option<Arc<IngestTable>> {
+        self.lock().get(path).and_then(Weak::upgrade)
+    }
+
+    pub fn all(&self) -> Vec<Arc<IngestTable>> {
+        self.lock().values().filter_map(Weak::upgrade).collect()
+    }
+
+    pub fn settings(&self) -> &IngestSettings {
+        &self.settings
+    }
+
+    /// From now on jobs end because the process does: what they have not read is kept for them.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Opens the table at a path, or gives the one that is open.
+    fn open(&self, path: &str, options: TableOptions) -> Result<Arc<IngestTable>> {
+        let mut tables = self.lock();
+        if let Some(open) = tables.get(path).and_then(Weak::upgrade) {
+            if open.options != options {
+                return Err(Error::invalid(format!("another table is served at {path} with other options"))
+                    .with_remedy("give both tables the same options, or one of them another 'path'"));
+            }
+            return Ok(open);
+        }
+        let table = Arc::new(IngestTable::open(path, &self.directory.join(directory_name(path)), options)?);
+        tables.retain(|_, t| t.strong_count() > 0);
+        tables.insert(path.to_owned(), Arc::downgrade(&table));
+        Ok(table)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Weak<IngestTable>>> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A directory of its own for each path: `/ingest/shop/orders` is `shop%2Forders`.
+fn directory_name(path: &str) -> String {
+    let escape = |b: u8| match b {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(b).to_string(),
+        _ => format!("%{b:02X}"),
+    };
+    path.strip_prefix(PATH_PREFIX).unwrap_or(path).bytes().map(escape).collect()
+}
