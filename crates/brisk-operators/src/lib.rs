@@ -9,6 +9,8 @@ pub mod changelog_normalize;
 pub mod deduplicate;
 pub mod evaluate;
 pub mod expand;
+#[cfg(test)]
+mod expr_for_tests;
 pub mod group_aggregate;
 pub mod interval_join;
 pub mod join;
@@ -16,6 +18,7 @@ mod joiner;
 pub mod limit;
 pub mod match_recognize;
 pub mod over_aggregate;
+mod passed_time;
 pub mod regular_join;
 mod row_kind;
 mod row_table;
