@@ -8,6 +8,8 @@ mod datagen;
 mod display;
 pub mod durable_log;
 mod filesystem;
+mod host_metrics;
+mod log_tail;
 mod nexmark;
 mod print;
 mod scalar_array;

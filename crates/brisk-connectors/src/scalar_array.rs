@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::*;
 use arrow_array::{
-    ArrayRef, BooleanArray, Date32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, PrimitiveArray, StringArray, new_null_array,
+    ArrayRef, BooleanArray, Date32Array, Decimal128Array, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, PrimitiveArray,
+    StringArray, new_null_array,
 };
 use arrow_schema::TimeUnit;
 use brisk_core::types::timestamp_unit;
@@ -15,6 +16,8 @@ pub(crate) enum ScalarValue {
     Null,
     Text(String),
     Integer(i64),
+    /// For a column of any numeric type; rounded for whole ones.
+    Number(f64),
     /// Milliseconds since 1970 in UTC.
     Instant(i64),
 }
@@ -26,6 +29,7 @@ impl ScalarValue {
             ScalarValue::Null => Some(new_null_array(&sql_type.to_arrow(), 1)),
             ScalarValue::Text(text) => of_text(text, &sql_type.data_type),
             ScalarValue::Integer(value) => of_integer(*value, &sql_type.data_type),
+            ScalarValue::Number(value) => of_number(*value, &sql_type.data_type)?,
             ScalarValue::Instant(ms) => of_instant(*ms, &sql_type.data_type),
         };
         made.ok_or_else(|| Error::compute(format!("{self:?} is no {sql_type}")))
@@ -53,6 +57,19 @@ fn of_integer(value: i64, data_type: &DataType) -> Option<ArrayRef> {
         DataType::BigInt => Arc::new(Int64Array::from(vec![value])),
         _ => return None,
     })
+}
+
+fn of_number(value: f64, data_type: &DataType) -> Result<Option<ArrayRef>> {
+    Ok(Some(match data_type {
+        DataType::Double => Arc::new(Float64Array::from(vec![value])),
+        DataType::Float => Arc::new(Float32Array::from(vec![value as f32])),
+        DataType::Decimal { precision, scale } => {
+            let unscaled = (value * 10f64.powi((*scale).into())).round() as i128;
+            let fits = unscaled.unsigned_abs() < 10u128.pow((*precision).into());
+            Arc::new(Decimal128Array::from(vec![fits.then_some(unscaled)]).with_precision_and_scale(*precision, *scale as i8)?)
+        }
+        _ => return Ok(of_integer(value.round() as i64, data_type)),
+    }))
 }
 
 fn of_instant(ms: i64, data_type: &DataType) -> Option<ArrayRef> {

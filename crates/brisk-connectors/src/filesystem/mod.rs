@@ -13,7 +13,8 @@ mod source;
 mod tests;
 mod window;
 
-pub(crate) use window::read_at_most;
+pub(crate) use listing::list_files;
+pub(crate) use window::{LINE_BYTES_MAX, read_at_most};
 
 use std::path::PathBuf;
 use std::sync::Arc;
