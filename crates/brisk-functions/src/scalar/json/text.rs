@@ -1,7 +1,7 @@
 //! SQL values as JSON, for JSON_STRING, JSON_OBJECT, JSON_ARRAY and the JSON aggregates.
 //!
-//! As in Flink the keys of objects are sorted, so a ROW's fields come out by name; timestamps are ISO 8601, bytes are in base64, floats are
-//! written as Java writes them. DATE, TIME, intervals and maps whose keys are no text have no JSON form.
+//! As in Flink the keys of objects are sorted, so a ROW's fields come out by name; timestamps are ISO 8601, bytes are in
+//! base64. DATE, TIME, intervals and maps whose keys are no text have no JSON form.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +10,8 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_schema::TimeUnit;
 use brisk_core::{DataType, Error, Result, SqlType};
+
+use crate::cast;
 
 /// Whether values of the type have a JSON form; the error says which part has none.
 pub(crate) fn check_type(sql_type: &SqlType) -> Result<()> {
@@ -45,9 +47,9 @@ pub(crate) fn write_value(out: &mut String, array: &dyn Array, sql_type: &SqlTyp
         DataType::SmallInt => push_display(out, array.as_primitive::<Int16Type>().value(row)),
         DataType::Int => push_display(out, array.as_primitive::<Int32Type>().value(row)),
         DataType::BigInt => push_display(out, array.as_primitive::<Int64Type>().value(row)),
-        DataType::Float => write_float(out, array.as_primitive::<Float32Type>().value(row)),
+        DataType::Float => write_double(out, f64::from(array.as_primitive::<Float32Type>().value(row))),
         DataType::Double => write_double(out, array.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal { scale, .. } => write_decimal(out, array.as_primitive::<Decimal128Type>().value(row), u32::from(*scale)),
+        DataType::Decimal { scale, .. } => write_decimal(out, array.as_primitive::<Decimal128Type>().value(row), *scale),
         DataType::Char(_) | DataType::Varchar(_) => write_string(out, array.as_string::<i32>().value(row)),
         DataType::Binary(_) | DataType::Varbinary(_) => write_base64(out, array.as_binary::<i32>().value(row)),
         DataType::Timestamp(_) => write_timestamp(out, array, row, ""),
@@ -142,61 +144,48 @@ fn push_display(out: &mut String, value: impl std::fmt::Display) {
     write!(out, "{value}").expect("a String takes all");
 }
 
-/// As Java's `Double.toString`; NaN and infinities are strings, as Jackson writes them.
-pub(crate) fn write_double(out: &mut String, value: f64) {
-    if !value.is_finite() {
-        write_string(
-            out,
-            if value.is_nan() {
-                "NaN"
-            } else if value > 0.0 {
-                "Infinity"
-            } else {
-                "-Infinity"
-            },
-        );
-        return;
-    }
-    let magnitude = value.abs();
-    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        push_display(out, format_args!("{value:?}"));
-        return;
-    }
-    java_exponent(out, &format!("{value:e}"));
+/// A float goes through the decimal number that Java prints for it; NaN and infinities are strings.
+fn write_double(out: &mut String, value: f64) {
+    let mut text = String::new();
+    cast::write_double(&mut text, value);
+    if value.is_finite() { write_number(out, &text) } else { write_string(out, &text) }
 }
 
-fn write_float(out: &mut String, value: f32) {
-    if !value.is_finite() {
-        return write_double(out, f64::from(value));
-    }
-    let magnitude = value.abs();
-    if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
-        push_display(out, format_args!("{value:?}"));
+/// A number by its text, as Java's BigDecimal writes it: plain unless the exponent is positive or small.
+pub(crate) fn write_number(out: &mut String, text: &str) {
+    if !text.contains(['.', 'e', 'E']) {
+        out.push_str(if text == "-0" { "0" } else { text });
         return;
     }
-    java_exponent(out, &format!("{value:e}"));
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (mantissa, sign) = mantissa.strip_prefix('-').map_or((mantissa, ""), |m| (m, "-"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = match all.trim_start_matches('0') {
+        "" => "0",
+        digits => digits,
+    };
+    let sign = if digits == "0" { "" } else { sign };
+    let scale = (fraction.len() as i64).saturating_sub(exponent.parse().unwrap_or(0));
+    let adjusted = digits.len() as i64 - 1 - scale;
+    out.push_str(sign);
+    if scale == 0 {
+        out.push_str(digits);
+    } else if scale > 0 && adjusted >= -6 {
+        let padded = format!("{digits:0>width$}", width = scale as usize + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - scale as usize);
+        push_display(out, format_args!("{whole}.{fraction}"));
+    } else {
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        push_display(out, format_args!("{first}{point}{rest}E{adjusted:+}"));
+    }
 }
 
-/// `1.5e10` as `1.5E10` and `1e10` as `1.0E10`.
-fn java_exponent(out: &mut String, text: &str) {
-    let (digits, exponent) = text.split_once('e').expect("an exponent was asked for");
-    out.push_str(digits);
-    if !digits.contains('.') {
-        out.push_str(".0");
-    }
-    out.push('E');
-    out.push_str(exponent);
-}
-
-fn write_decimal(out: &mut String, value: i128, scale: u32) {
-    if value < 0 {
-        out.push('-');
-    }
-    let (unit, value) = (10u128.pow(scale), value.unsigned_abs());
-    push_display(out, value / unit);
-    if scale > 0 {
-        push_display(out, format_args!(".{:0width$}", value % unit, width = scale as usize));
-    }
+fn write_decimal(out: &mut String, value: i128, scale: u8) {
+    let mut text = String::new();
+    cast::write_decimal(&mut text, value, scale);
+    write_number(out, &text);
 }
 
 fn write_base64(out: &mut String, bytes: &[u8]) {
@@ -212,7 +201,7 @@ fn write_base64(out: &mut String, bytes: &[u8]) {
     out.push('"');
 }
 
-/// ISO 8601: seconds only where they or a fraction are not zero, the fraction in three, six or nine digits.
+/// ISO 8601, the fraction as long as it is not zero.
 fn write_timestamp(out: &mut String, array: &dyn Array, row: usize, zone: &str) {
     let (value, per_second) = match array.data_type() {
         arrow_schema::DataType::Timestamp(TimeUnit::Microsecond, _) => (array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000_000),
@@ -222,9 +211,7 @@ fn write_timestamp(out: &mut String, array: &dyn Array, row: usize, zone: &str) 
     let nanos = (value.rem_euclid(per_second) * (1_000_000_000 / per_second)) as u32;
     let time = chrono::DateTime::from_timestamp(value.div_euclid(per_second), nanos).unwrap_or_default().naive_utc();
     out.push('"');
-    push_display(out, time.format("%Y-%m-%dT%H:%M"));
-    // Java writes the seconds whenever the formatter is ISO_LOCAL_DATE_TIME.
-    push_display(out, time.format(":%S"));
+    push_display(out, time.format("%Y-%m-%dT%H:%M:%S"));
     if nanos != 0 {
         let (mut fraction, mut digits) = (nanos, 9);
         while fraction % 10 == 0 {
@@ -256,7 +243,7 @@ mod tests {
     #[test]
     fn values_become_json() {
         check(StringArray::from(vec!["a\"\\\u{1}\n"]), DataType::STRING, r#""a\"\\\u0001\n""#);
-        check(Float64Array::from(vec![1e10]), DataType::Double, "1.0E10");
+        check(Float64Array::from(vec![1e10]), DataType::Double, "1.0E+10");
         check(Float64Array::from(vec![13.0]), DataType::Double, "13.0");
         check(Decimal128Array::from(vec![-105]).with_precision_and_scale(5, 2).unwrap(), DataType::decimal(5, 2), "-1.05");
         check(BinaryArray::from(vec![b"Test".as_slice()]), DataType::BYTES, "\"VGVzdA==\"");
