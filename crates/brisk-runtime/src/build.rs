@@ -197,13 +197,8 @@ impl Run {
     fn exit(&self, edge: &Edge, index: usize) -> Exit {
         let consumer = self.plan.task_of[edge.to];
         let (first, count) = (self.plan.tasks[consumer].first_subtask, self.plan.tasks[consumer].parallelism);
-        let before: usize = self
-            .plan
-            .channel_edges(&self.graph, consumer)
-            .iter()
-            .take_while(|e| !std::ptr::eq(**e, edge))
-            .map(|e| self.plan.channels_of(e))
-            .sum();
+        let before: usize =
+            self.plan.channel_edges(&self.graph, consumer).iter().take_while(|e| !std::ptr::eq(**e, edge)).map(|e| self.plan.channels_of(e)).sum();
         let sender = |target: usize, channel: usize| exchange::Sender { inbox: self.inboxes[first + target].clone(), channel };
         let metrics = self.board.metrics(self.plan.tasks[self.plan.task_of[edge.from]].nodes[0], index);
         match self.plan.wiring(edge) {

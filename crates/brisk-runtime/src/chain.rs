@@ -231,9 +231,7 @@ impl Flow<'_> {
         let (link, below) = self.split(number);
         let Link { unit, targets, metrics, watermark_out, .. } = link;
         match unit {
-            Unit::Operator(operator) => {
-                on_operator(operator.as_mut(), &mut Output::new(&mut Downstream { below, targets, metrics, watermark_out }, now_ms))
-            }
+            Unit::Operator(operator) => on_operator(operator.as_mut(), &mut Output::new(&mut Downstream { below, targets, metrics, watermark_out }, now_ms)),
             Unit::Sink(writer) => on_sink(writer.as_mut()),
             Unit::Source => Ok(()),
         }

@@ -11,6 +11,7 @@ use brisk_core::clock::Clock;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the machine's clock is read")]
     fn now_ms(&self) -> i64 {
         // A clock before 1970 counts as 1970: no computation may fail on it.
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)

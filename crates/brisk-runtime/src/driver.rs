@@ -18,15 +18,15 @@ use std::time::Duration;
 
 use brisk_core::graph::{NodeId, NodeKind, StreamGraph};
 use brisk_core::{Barrier, Error, ErrorKind, Result};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use crate::build::Run;
+use crate::checkpoint::CheckpointStore;
 use crate::checkpoint::coordinator::{self, Action, Coordinator, Kind, Settings, SubtaskId};
 use crate::checkpoint::manifest::{Blob, Manifest, OperatorManifest, SubtaskManifest, VERSION};
 use crate::checkpoint::restore::{self, RestorePoint};
 use crate::checkpoint::store::MANIFEST;
 use crate::checkpoint::writer::{Place, Work, Writer};
-use crate::checkpoint::CheckpointStore;
 use crate::clock::monotonic_ns;
 use crate::control::{Control, Request, cancelled};
 use crate::job::{CheckpointInfo, JobOptions, JobResult, JobState, Outcome, Restore};
@@ -166,8 +166,24 @@ impl Shared {
             running.cancelled = true;
             running.run.iter().for_each(|run| run.stop());
         }
-        // The driver is gone when the job has ended; a caller's reply is then dropped with the command.
-        let _ = self.events.send(Event::Command(command));
+        self.hand_to_driver(Event::Command(command));
+    }
+
+    /// Once there is a result nobody takes events any more: a command is then dropped, and its reply with it.
+    fn hand_to_driver(&self, mut event: Event) {
+        loop {
+            {
+                let result = lock(&self.result);
+                if result.is_some() {
+                    return;
+                }
+                match self.events.try_send(event) {
+                    Err(TrySendError::Full(back)) => event = back,
+                    Ok(()) | Err(TrySendError::Disconnected(_)) => return,
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     pub fn wake(&self) {
@@ -264,6 +280,8 @@ impl Driver {
         }
         let status = board.status();
         self.shared.finish(outcome.map(|outcome| JobResult { outcome, restored: status.restored.clone(), restarts: status.restarts, status }));
+        // Commands that came before the result was there are dropped with their replies; later ones are not sent.
+        self.received.try_iter().for_each(drop);
     }
 
     fn run_until_over(&mut self) -> Result<Outcome> {
@@ -303,7 +321,8 @@ impl Driver {
             if left == 0 {
                 return false;
             }
-            if let Ok(Event::Command(Command::Checkpoint { reply } | Command::Savepoint { reply, .. })) = self.received.recv_timeout(Duration::from_nanos(left)) {
+            if let Ok(Event::Command(Command::Checkpoint { reply } | Command::Savepoint { reply, .. })) = self.received.recv_timeout(Duration::from_nanos(left))
+            {
                 let _ = reply.send(Err(Error::external("the job is restarting").with_remedy("try again when it runs")));
             }
         }

@@ -118,3 +118,70 @@ impl Gate {
         Input::Barrier(barrier)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::Limit;
+    use crate::job_tests::rows;
+    use brisk_core::metrics::Counter;
+
+    /// Sends words of `channel:message`, where a message is a number of rows, `|id` (barrier), `w<time>` or `.` (end), and
+    /// lists what the task is given. Channel `i` belongs to input `inputs[i]`.
+    fn check(mode: CheckpointMode, inputs: &[usize], words: &str, expected: &str) {
+        let inbox = Arc::new(Inbox::new(inputs.len(), Limit { rows: 10_000, bytes: 1 << 20 }));
+        let mut gate = Gate::new(inbox.clone(), inputs, inputs.iter().max().map_or(0, |i| i + 1), mode);
+        let mut out = Vec::new();
+        for word in words.split_whitespace() {
+            let (channel, text) = word.split_once(':').unwrap();
+            let message = match text.split_at(1) {
+                ("|", id) => Message::Barrier(Barrier { checkpoint_id: id.parse().unwrap(), last: false }),
+                ("w", time) => Message::Watermark(Watermark::Time(time.parse().unwrap())),
+                (".", _) => Message::End,
+                _ => Message::Batch(rows(text.parse().unwrap())),
+            };
+            inbox.send(channel.parse().unwrap(), message, &Counter::default()).unwrap();
+            drain(&mut gate, &mut out);
+        }
+        assert_eq!(out.join(" "), expected, "{words}");
+    }
+
+    fn drain(gate: &mut Gate, out: &mut Vec<String>) {
+        loop {
+            match gate.receive(Some(Duration::ZERO), true).unwrap() {
+                Input::Batch(input, batch) => out.push(format!("{input}:{}", batch.num_rows())),
+                Input::Watermarks(steps) => out.push(format!("{steps:?}").replace("Time", "w")),
+                Input::Barrier(barrier) => out.push(format!("|{}", barrier.checkpoint_id)),
+                Input::End => return out.push(".".to_owned()),
+                Input::Timeout => return,
+                Input::Woken | Input::Nothing => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_channel_waits_behind_its_barrier() {
+        let exactly = CheckpointMode::ExactlyOnce;
+        check(exactly, &[0, 0], "0:1 0:|1 0:2 0:3 1:4 1:|1 1:5", "0:1 0:4 |1 0:5 0:5");
+        check(exactly, &[0, 1], "0:|1 0:2 1:w5 0:w7 1:|1", "|1 0:2 [w(5)]");
+        check(exactly, &[0], "0:1 0:|1 0:2 0:|2 0:.", "0:1 |1 0:2 |2 .");
+    }
+
+    #[test]
+    fn an_ended_channel_is_not_waited_for() {
+        let exactly = CheckpointMode::ExactlyOnce;
+        check(exactly, &[0, 0], "0:. 1:|1 1:2 1:.", "|1 0:2 .");
+        check(exactly, &[0, 0], "1:|1 1:2 0:3 0:. 1:.", "0:3 |1 0:2 .");
+    }
+
+    #[test]
+    fn a_newer_barrier_ends_the_wait_for_an_older_one() {
+        check(CheckpointMode::ExactlyOnce, &[0, 0], "0:|1 0:2 0:|2 1:|2 0:3", "0:2 |2 0:3");
+        check(CheckpointMode::ExactlyOnce, &[0, 0], "0:|2 1:|1 1:|2", "|2");
+    }
+
+    #[test]
+    fn at_least_once_nothing_waits() {
+        check(CheckpointMode::AtLeastOnce, &[0, 0], "0:|1 0:2 1:3 1:|1", "0:2 0:3 |1");
+    }
+}

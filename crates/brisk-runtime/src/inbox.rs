@@ -243,3 +243,67 @@ fn text_bytes(offsets: &[i32]) -> usize {
     let bytes = offsets.last().zip(offsets.first()).map_or(0, |(last, first)| last - first);
     bytes as usize + offsets.len() * 4
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::job_tests::rows;
+
+    fn inbox(channels: usize, rows: usize) -> Inbox {
+        Inbox::new(channels, Limit { rows, bytes: 1 << 20 })
+    }
+
+    /// Batches of so many rows are sent at once; what is received together.
+    fn check(sent: &[usize], expected: &[usize]) {
+        let inbox = inbox(1, 1 << 20);
+        sent.iter().for_each(|n| inbox.send(0, Message::Batch(rows(*n)), &Counter::default()).unwrap());
+        let mut got: Vec<usize> = Vec::new();
+        while let Received::Batches(_, batches) = inbox.receive(&[false], Some(Duration::ZERO), true).unwrap() {
+            got.push(batches.iter().map(ChangelogBatch::num_rows).sum());
+        }
+        assert_eq!(got, expected, "{sent:?}");
+    }
+
+    #[test]
+    fn small_batches_that_wait_are_taken_together() {
+        check(&[1, 2, 3], &[6]);
+        check(&[4000, 96, 1], &[4096, 1]);
+        check(&[5000, 1], &[5000, 1]);
+    }
+
+    #[test]
+    fn a_producer_waits_for_room_and_an_empty_queue_takes_anything() {
+        let inbox = Arc::new(inbox(1, 10));
+        let waited = Arc::new(Counter::default());
+        inbox.send(0, Message::Batch(rows(50)), &waited).unwrap();
+        let producer = std::thread::spawn({
+            let (inbox, waited) = (inbox.clone(), waited.clone());
+            move || inbox.send(0, Message::Batch(rows(1)), &waited)
+        });
+        while !lock(&inbox.state).queues[0].writer_waits {
+            std::thread::yield_now();
+        }
+        assert!(matches!(inbox.receive(&[false], None, true).unwrap(), Received::Batches(0, b) if b[0].num_rows() == 50));
+        producer.join().unwrap().unwrap();
+        assert!(waited.get() > 0);
+        assert!(matches!(inbox.receive(&[false], None, true).unwrap(), Received::Batches(0, b) if b[0].num_rows() == 1));
+        assert!(matches!(inbox.receive(&[false], Some(Duration::ZERO), true).unwrap(), Received::Timeout));
+    }
+
+    #[test]
+    fn closing_ends_every_wait() {
+        let inbox = Arc::new(inbox(1, 10));
+        let reader = std::thread::spawn({
+            let inbox = inbox.clone();
+            move || inbox.receive(&[false], None, true).is_err()
+        });
+        while !inbox.is_settled() {
+            std::thread::yield_now();
+        }
+        inbox.close();
+        assert!(reader.join().unwrap());
+        assert!(inbox.send(0, Message::End, &Counter::default()).is_err());
+    }
+}

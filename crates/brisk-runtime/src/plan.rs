@@ -42,7 +42,10 @@ impl Plan {
         for node in 0..graph.nodes.len() {
             let own = plan.parallelism_of(graph, node, parallelism);
             if own == 0 || own > usize::from(key_groups) {
-                return Err(Error::invalid(format!("{}: parallelism {own} is not between 1 and {key_groups}, the number of key groups", graph.nodes[node].name)));
+                return Err(Error::invalid(format!(
+                    "{}: parallelism {own} is not between 1 and {key_groups}, the number of key groups",
+                    graph.nodes[node].name
+                )));
             }
             plan.parallelism.push(own);
             let task = plan.task_to_join(graph, node).unwrap_or_else(|| {

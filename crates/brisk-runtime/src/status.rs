@@ -169,14 +169,7 @@ impl Board {
             metrics: (0..parallelism).map(|_| Arc::default()).collect(),
             splits: (0..parallelism).map(|_| Arc::default()).collect(),
         };
-        let state = BoardState {
-            state: JobState::Starting,
-            started_ms,
-            restarts: 0,
-            last_error: None,
-            checkpoints: VecDeque::new(),
-            restored: None,
-        };
+        let state = BoardState { state: JobState::Starting, started_ms, restarts: 0, last_error: None, checkpoints: VecDeque::new(), restored: None };
         Self { name: name.to_owned(), nodes: graph.nodes.iter().zip(placement).map(node).collect(), state: Mutex::new(state) }
     }
 

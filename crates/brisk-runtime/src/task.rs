@@ -78,16 +78,16 @@ impl InputTask {
         let now_ms = self.context.now_ms();
         match input {
             Input::Batch(input, batch) => {
-                let from = monotonic_ns();
+                let busy = self.context.begin_work();
                 self.chain.batch(input, batch, now_ms)?;
                 self.hold.touch(now_ms);
-                self.context.metrics.busy_ns.add(monotonic_ns() - from);
+                self.context.end_work(busy);
             }
             Input::Watermarks(steps) => {
-                let from = monotonic_ns();
+                let busy = self.context.begin_work();
                 steps.into_iter().try_for_each(|w| self.chain.watermark(w, now_ms))?;
                 self.hold.touch(now_ms);
-                self.context.metrics.busy_ns.add(monotonic_ns() - from);
+                self.context.end_work(busy);
             }
             Input::Barrier(barrier) => self.barrier(barrier)?,
             Input::End => return Ok(false),
@@ -153,6 +153,17 @@ impl TaskContext {
         self.clock.now_ms()
     }
 
+    /// The moment, and the time spent waiting for room so far.
+    pub fn begin_work(&self) -> (u64, u64) {
+        (monotonic_ns(), self.metrics.backpressured_ns.get())
+    }
+
+    /// Counts the time since `begin_work` as busy, without what was spent waiting for room.
+    pub fn end_work(&self, (from_ns, waited_ns): (u64, u64)) {
+        let waited = self.metrics.backpressured_ns.get() - waited_ns;
+        self.metrics.busy_ns.add((monotonic_ns() - from_ns).saturating_sub(waited));
+    }
+
     /// A checkpoint that was asked for since the last call.
     pub fn newly_requested(&mut self) -> Option<u64> {
         let id = self.control.requested();
@@ -169,8 +180,7 @@ impl TaskContext {
 
     /// Gives what was captured to the checkpoint thread.
     pub fn hand_over(&self, request: &Request, parts: Vec<Part>) -> Result<()> {
-        let work =
-            Work::Snapshot { attempt: self.attempt, id: request.barrier.checkpoint_id, subtask: self.subtask, place: request.place.clone(), parts };
+        let work = Work::Snapshot { attempt: self.attempt, id: request.barrier.checkpoint_id, subtask: self.subtask, place: request.place.clone(), parts };
         self.work.send(work).map_err(|_| cancelled())
     }
 

@@ -91,12 +91,7 @@ impl Combiner {
     pub fn new(channels: &[usize]) -> Self {
         // An input that nothing can come from (no channel) waits for nothing.
         let state = |n: &usize| if *n == 0 { (Watermark::MAX, true) } else { (Watermark::MIN, false) };
-        Self {
-            valves: channels.iter().map(|n| Valve::new(*n)).collect(),
-            inputs: channels.iter().map(state).collect(),
-            last: Watermark::MIN,
-            idle: false,
-        }
+        Self { valves: channels.iter().map(|n| Valve::new(*n)).collect(), inputs: channels.iter().map(state).collect(), last: Watermark::MIN, idle: false }
     }
 
     /// Gives to `out` what the node as a whole says now.

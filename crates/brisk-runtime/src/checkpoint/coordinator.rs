@@ -19,7 +19,6 @@ pub(crate) type SubtaskId = usize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Checkpoint,
-    /// `request` is the caller's number for it.
     Savepoint {
         stop: bool,
     },
@@ -31,6 +30,7 @@ pub(crate) enum Kind {
 pub(crate) enum Event {
     /// Time has passed.
     Tick,
+    /// `request` is the caller's number for it.
     Request {
         kind: Kind,
         request: u64,
@@ -54,15 +54,33 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    Inject { id: u64, kind: Kind, full: bool, request: Option<u64> },
+    Inject {
+        id: u64,
+        kind: Kind,
+        full: bool,
+        request: Option<u64>,
+    },
     /// Every subtask has answered: write the manifest.
-    Store { id: u64 },
-    Completed { id: u64, kind: Kind },
-    Aborted { id: u64, kind: Kind, reason: String },
+    Store {
+        id: u64,
+    },
+    Completed {
+        id: u64,
+        kind: Kind,
+    },
+    Aborted {
+        id: u64,
+        kind: Kind,
+        reason: String,
+    },
     /// The request came too late.
-    Refused { request: u64 },
+    Refused {
+        request: u64,
+    },
     /// Too many checkpoints failed in a row, or the one that the job was to stop with.
-    Fail { reason: String },
+    Fail {
+        reason: String,
+    },
     /// Nothing is left to do.
     Finish,
 }
@@ -290,15 +308,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings {
-            subtasks: 2,
-            interval_ms: Some(100),
-            min_pause_ms: 50,
-            timeout_ms: 1000,
-            incremental: true,
-            tolerable_failures: 1,
-            final_checkpoint: true,
-        }
+        Settings { subtasks: 2, interval_ms: Some(100), min_pause_ms: 50, timeout_ms: 1000, incremental: true, tolerable_failures: 1, final_checkpoint: true }
     }
 
     #[test]

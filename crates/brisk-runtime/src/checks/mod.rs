@@ -58,16 +58,15 @@ struct Rules {
 }
 
 /// Looks at what passes on its way to the real output.
-struct Watched<'a, 'b, 'c> {
+struct Watched<'a, 'b> {
     rules: &'a mut Rules,
     out: &'a mut Output<'b>,
-    _life: std::marker::PhantomData<&'c ()>,
 }
 
 impl Checked {
     fn call(&mut self, out: &mut Output, hook: impl FnOnce(&mut dyn Operator, &mut Output) -> Result<()>) -> Result<()> {
         let now_ms = out.processing_time_ms();
-        let mut watched = Watched { rules: &mut self.rules, out, _life: std::marker::PhantomData };
+        let mut watched = Watched { rules: &mut self.rules, out };
         hook(self.operator.as_mut(), &mut Output::new(&mut watched, now_ms))
     }
 }
@@ -107,7 +106,7 @@ impl Operator for Checked {
     }
 }
 
-impl Collector for Watched<'_, '_, '_> {
+impl Collector for Watched<'_, '_> {
     fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
         self.rules.check_batch(&batch)?;
         self.out.batch(batch)
@@ -177,7 +176,7 @@ mod tests {
         }
     }
 
-    /// Batches of `kind value` words; a `-` first column type means text.
+    /// One batch of the rows; the message of the refusal, empty without one.
     fn check(mode: ChangelogMode, checks: Checks, rows: &[(RowKind, i64)], expected: &str) {
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.1)));
         let batch = ChangelogBatch::new(RecordBatch::try_from_iter([("v", column)]).unwrap(), rows.iter().map(|r| r.0).collect());

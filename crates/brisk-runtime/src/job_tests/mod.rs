@@ -10,10 +10,10 @@ use std::time::Duration;
 use brisk_core::batch::ChangelogMode;
 use brisk_core::graph::{BadRecordPolicy, Distribution, Node, NodeKind, OperatorFactory, SinkNode, SourceNode, StreamGraph};
 use brisk_core::operator::{Operator, SubtaskContext};
-use brisk_core::{Column, DataType, Result, Schema, SqlType};
+use brisk_core::{ChangelogBatch, Column, DataType, Result, Schema, SqlType};
 
 use crate::checks::Checks;
-use crate::job::JobOptions;
+use crate::job::{JobHandle, JobOptions};
 use parts::{CollectSink, Collected, Numbers, NumbersSource, Sum};
 
 pub(crate) fn schema(names: &[&str]) -> Schema {
@@ -76,6 +76,17 @@ fn summing_graph(numbers: &Arc<Numbers>, sums: &Arc<Collected>, rows: &Arc<Colle
 
 fn options(parallelism: usize) -> JobOptions {
     JobOptions { parallelism, checks: Checks::Light, ..JobOptions::default() }
+}
+
+/// A batch of so many rows.
+pub(crate) fn rows(count: usize) -> ChangelogBatch {
+    parts::batch(vec![0; count], (0..count as i64).collect())
+}
+
+/// Waits until the first node has given out so many rows.
+fn after_rows(handle: &JobHandle, rows: u64) {
+    let given = || handle.status().nodes[0].subtasks.iter().map(|s| s.records_out).sum::<u64>();
+    while given() < rows && handle.wait_for(Duration::from_millis(1)).is_none() {}
 }
 
 const SOON: Duration = Duration::from_secs(20);

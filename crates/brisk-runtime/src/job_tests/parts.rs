@@ -8,7 +8,7 @@ use std::time::Duration;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch};
-use brisk_core::key_group::{hash_columns, key_group_of};
+use brisk_core::key_group::{DEFAULT_KEY_GROUPS, hash_columns, key_group_of};
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::sink::{Committer, Guarantee, Sink, SinkWriter};
 use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
@@ -177,13 +177,6 @@ impl WatermarkGenerator for Greatest {
 pub struct Sum {
     sums: BTreeMap<i64, i64>,
     changed: BTreeSet<i64>,
-    key_groups: u16,
-}
-
-impl Sum {
-    pub fn new(key_groups: u16) -> Self {
-        Self { key_groups, ..Self::default() }
-    }
 }
 
 impl Operator for Sum {
@@ -197,7 +190,8 @@ impl Operator for Sum {
 
     fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
         if time == Watermark::MAX {
-            let (keys, sums) = std::mem::take(&mut self.sums).into_iter().inspect(|(k, _)| drop(self.changed.insert(*k))).unzip();
+            self.changed.extend(self.sums.keys());
+            let (keys, sums) = std::mem::take(&mut self.sums).into_iter().unzip();
             out.batch(batch(keys, sums))?;
         }
         out.watermark(time)
@@ -210,10 +204,9 @@ impl Operator for Sum {
             true => (self.sums.keys().copied().collect(), Vec::new()),
             false => changed.into_iter().partition(|k| self.sums.contains_key(k)),
         };
-        let key_groups = if self.key_groups == 0 { 128 } else { self.key_groups };
         let groups = |keys: &[i64]| -> Vec<u16> {
             let column: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
-            hash_columns(&[column], keys.len()).unwrap().into_iter().map(|h| key_group_of(h, key_groups)).collect()
+            hash_columns(&[column], keys.len()).unwrap().into_iter().map(|h| key_group_of(h, DEFAULT_KEY_GROUPS)).collect()
         };
         let bytes = |keys: &[i64]| BinaryArray::from_iter_values(keys.iter().map(|k| k.to_le_bytes()));
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(puts.iter().map(|k| self.sums[k])));

@@ -92,7 +92,8 @@ fn one_source_at_parallelism_one_is_one_task_of_any_shape() {
     let (seen, threads): (Seen, Arc<Mutex<BTreeSet<String>>>) = Default::default();
     let mut graph = StreamGraph::default();
     let source = graph.add(source_node("Numbers", &numbers));
-    let make = |seen: Seen, threads: Arc<Mutex<BTreeSet<String>>>| move || Box::new(Recorder { seen: seen.clone(), threads: threads.clone() }) as Box<dyn Operator>;
+    let make =
+        |seen: Seen, threads: Arc<Mutex<BTreeSet<String>>>| move || Box::new(Recorder { seen: seen.clone(), threads: threads.clone() }) as Box<dyn Operator>;
     let a = graph.add(operator("A", make(Default::default(), threads.clone())));
     let b = graph.add(operator("B", make(Default::default(), threads.clone())));
     let both = graph.add(operator("Both", make(seen.clone(), threads.clone())));

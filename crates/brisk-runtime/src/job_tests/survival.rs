@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::parts::{Collected, Numbers};
-use super::{SOON, options, summing_graph};
+use super::{SOON, after_rows, options, summing_graph};
 use crate::checkpoint::CheckpointStore;
 use crate::job::{CheckpointOptions, Job, JobOptions, Outcome, RestartStrategy, Restore};
 
@@ -75,11 +76,13 @@ fn crashes_and_other_parallelisms_change_nothing() {
     let mut restored = 0;
     for (round, parallelism) in [1, 3, 2, 4, 1, 2].into_iter().enumerate() {
         let handle = world.start(world.options(parallelism), Restore::Latest);
+        let mut given = 0;
         for _ in 0..round % 3 + 1 {
-            std::thread::sleep(Duration::from_millis(7));
+            after_rows(&handle, given + 100);
+            given += 100;
             handle.trigger_checkpoint().unwrap();
         }
-        std::thread::sleep(Duration::from_millis(5));
+        after_rows(&handle, given + 50);
         handle.cancel();
         let result = handle.wait_for(SOON).expect("a prompt end").unwrap();
         assert_eq!(result.outcome, Outcome::Cancelled);
@@ -97,7 +100,7 @@ fn a_failure_restarts_the_job_from_its_newest_checkpoint() {
     let mut options = world.options(2);
     options.restart = RestartStrategy::Fixed { attempts: 1, delay: Duration::from_millis(1) };
     options.checkpoint = options.checkpoint.map(|c| c.every(Duration::from_millis(10)));
-    world.rows.fail_commit.store(false, std::sync::atomic::Ordering::Relaxed);
+    world.rows.fail_commit.store(false, Ordering::Relaxed);
     let result = world.finish(options, Restore::None);
     assert_eq!(result.restarts, 1);
     assert!(result.restored.is_some());
@@ -111,7 +114,7 @@ fn a_lost_commit_is_made_good_after_the_restart() {
     let mut options = world.options(2);
     options.restart = RestartStrategy::Fixed { attempts: 1, delay: Duration::ZERO };
     options.checkpoint = options.checkpoint.map(|c| c.every(Duration::from_millis(10)));
-    world.rows.fail_commit.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.rows.fail_commit.store(true, Ordering::Relaxed);
     assert_eq!(world.finish(options, Restore::None).restarts, 1);
     world.check_output();
 }
@@ -131,8 +134,8 @@ fn a_damaged_checkpoint_is_passed_over() {
         let world = World::new(slow_numbers());
         let handle = world.start(world.options(2), Restore::None);
         let mut ids = Vec::new();
-        for _ in 0..2 {
-            std::thread::sleep(Duration::from_millis(10));
+        for round in 1..=2 {
+            after_rows(&handle, round * 200);
             ids.push(handle.trigger_checkpoint().unwrap().id);
         }
         handle.cancel();
@@ -166,9 +169,11 @@ fn only_damaged_checkpoints_are_an_error() {
 
 #[test]
 fn only_what_is_needed_is_kept() {
-    let world = World::new(slow_numbers());
+    let world = World::new(Numbers { released: 0.into(), ..Numbers::default() });
     let handle = world.start(world.options(2), Restore::None);
-    for _ in 0..25 {
+    for round in 1..=25 {
+        world.numbers.released.store(round * 20, Ordering::Relaxed);
+        after_rows(&handle, round * 20);
         handle.trigger_checkpoint().unwrap();
     }
     handle.cancel();
@@ -176,6 +181,7 @@ fn only_what_is_needed_is_kept() {
     let names: Vec<String> = files(world.directory.path()).iter().map(|p| p.display().to_string()).collect();
     assert_eq!(names.iter().filter(|n| n.ends_with("manifest.json")).count(), 2, "{names:?}");
     assert!(names.len() < 2 + 2 * 20, "{names:?}");
+    world.numbers.released.store(u64::MAX, Ordering::Relaxed);
     world.finish(world.options(1), Restore::Latest);
     world.check_output();
 }
@@ -185,7 +191,7 @@ fn a_job_stops_with_a_savepoint_and_goes_on_from_it() {
     let world = World::new(slow_numbers());
     let path = world.directory.path().join("sp").display().to_string();
     let handle = world.start(world.options(2), Restore::None);
-    std::thread::sleep(Duration::from_millis(20));
+    after_rows(&handle, 300);
     handle.trigger_checkpoint().unwrap();
     let info = handle.stop_with_savepoint(&path).unwrap();
     assert_eq!(info.path, path.clone() + "/");
@@ -203,10 +209,10 @@ fn a_savepoint_in_passing_commits_nothing_twice() {
     let path = world.directory.path().join("sp").display().to_string();
     let handle = world.start(world.options(2), Restore::None);
     handle.trigger_checkpoint().unwrap();
-    std::thread::sleep(Duration::from_millis(10));
+    after_rows(&handle, 300);
     handle.savepoint(&path).unwrap();
     assert!(handle.savepoint(&path).unwrap_err().message.contains("already holds a savepoint"));
-    std::thread::sleep(Duration::from_millis(10));
+    after_rows(&handle, 600);
     handle.trigger_checkpoint().unwrap();
     handle.cancel();
     handle.wait_for(SOON).unwrap().unwrap();
@@ -218,6 +224,7 @@ fn a_savepoint_in_passing_commits_nothing_twice() {
 fn state_of_unknown_operators_is_not_dropped_unasked() {
     let world = World::new(slow_numbers());
     let handle = world.start(world.options(1), Restore::None);
+    after_rows(&handle, 100);
     handle.trigger_checkpoint().unwrap();
     handle.cancel();
     handle.wait_for(SOON).unwrap().unwrap();

@@ -23,7 +23,6 @@ use brisk_core::{Barrier, ChangelogBatch, Message, Result, Watermark};
 use crate::chain::Chain;
 use crate::checkpoint::manifest::{Blob, SourceManifest};
 use crate::checkpoint::writer::Part;
-use crate::clock::monotonic_ns;
 use crate::control::Request;
 use crate::source::alignment::Seat;
 use crate::task::{Errand, Hold, TaskContext};
@@ -73,7 +72,7 @@ impl SourceTask {
             match self.turn()? {
                 Read::More => {}
                 Read::Finished => {
-                    self.emit_watermark(Some(Watermark::END))?;
+                    self.emit_watermark(Some(Watermark::END), self.context.now_ms())?;
                     break;
                 }
                 Read::Stopped => break,
@@ -107,7 +106,7 @@ impl SourceTask {
         let now_ms = self.context.now_ms();
         match polled {
             Poll::Data(data) => {
-                let from = monotonic_ns();
+                let busy = self.context.begin_work();
                 let split = self.watermarks.find(&data.split, now_ms)?;
                 let (rows, dead_letters) = self.decoding.rows(data)?;
                 if let Some(letters) = dead_letters {
@@ -115,7 +114,7 @@ impl SourceTask {
                 }
                 self.rows(split, rows, now_ms)?;
                 self.hold.touch(now_ms);
-                self.context.metrics.busy_ns.add(monotonic_ns() - from);
+                self.context.end_work(busy);
                 if self.hold.is_overdue(now_ms) {
                     self.flush(now_ms)?;
                 }
@@ -124,11 +123,11 @@ impl SourceTask {
                 self.rest(now_ms)?;
                 self.watermarks.register(&self.reader.live_splits(), now_ms)?;
                 let watermark = self.watermarks.quiet(now_ms, self.bounded);
-                self.emit_watermark(watermark)?;
+                self.emit_watermark(watermark, now_ms)?;
             }
             Poll::SplitFinished(split) => {
                 let watermark = self.watermarks.finish(&split);
-                self.emit_watermark(watermark)?;
+                self.emit_watermark(watermark, now_ms)?;
             }
             Poll::Finished => return Ok(Read::Finished),
         }
@@ -151,7 +150,7 @@ impl SourceTask {
                 Some(split) => {
                     let watermark = self.watermarks.after_batch(split, &part, now_ms)?;
                     self.chain.emit(Port::Main, part, now_ms)?;
-                    self.emit_watermark(watermark)?;
+                    self.emit_watermark(watermark, now_ms)?;
                 }
             }
         }
@@ -165,7 +164,7 @@ impl SourceTask {
                 self.chain.emit(Port::Main, part.slice(sent, end - sent), now_ms)?;
                 sent = end;
             }
-            self.emit_watermark(Some(watermark))?;
+            self.emit_watermark(Some(watermark), now_ms)?;
         }
         if sent < part.num_rows() {
             self.chain.emit(Port::Main, part.slice(sent, part.num_rows() - sent), now_ms)?;
@@ -173,13 +172,13 @@ impl SourceTask {
         Ok(())
     }
 
-    fn emit_watermark(&mut self, watermark: Option<Watermark>) -> Result<()> {
+    fn emit_watermark(&mut self, watermark: Option<Watermark>, now_ms: i64) -> Result<()> {
         let Some(watermark) = watermark else { return Ok(()) };
         if let Some(seat) = &self.seat {
             seat.report(watermark);
         }
-        self.hold.touch(self.context.now_ms());
-        self.chain.watermark(watermark, self.context.now_ms())
+        self.hold.touch(now_ms);
+        self.chain.watermark(watermark, now_ms)
     }
 
     /// Nothing came: what is held back goes out.
