@@ -26,6 +26,7 @@ use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
 use brisk_state::row_codec::RowCodec;
 use brisk_state::{ABSENT, LastTouch, NO_ROW, RowId};
+use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use crate::join::{JoinCondition, JoinKind, Side};
@@ -46,7 +47,8 @@ pub struct RegularJoinSpec {
 #[derive(Debug, Clone)]
 pub struct JoinInput {
     pub schema: Schema,
-    /// Columns that identify a row, if any: a new row replaces the one with equal values (an upsert stream).
+    /// Columns that identify a row, if any: a new row replaces the one with equal values (an upsert stream). Leave them
+    /// out for a stream that only grows: nothing is replaced there, and keys cost time.
     pub unique_key: Option<Vec<usize>>,
     /// Forget rows that have not changed for so long (`table.exec.state.ttl`, STATE_TTL hint).
     pub state_ttl_ms: Option<i64>,
@@ -447,7 +449,7 @@ impl Kept {
         }
         let hashes = self.identity_hashes(&batch.rows)?;
         // Of each key that the batch speaks of: where its row is now. 0 is the store, 1 the batch.
-        let mut held: HashMap<u64, Option<(usize, usize)>> = HashMap::new();
+        let mut held: HashMap<u64, Option<(usize, usize)>, FixedState> = HashMap::default();
         let mut ids = Vec::new();
         let (mut places, mut kinds) = (Vec::with_capacity(batch.num_rows()), Vec::with_capacity(batch.num_rows()));
         for (row, &hash) in hashes.iter().enumerate() {

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
+use arrow_select::take::take;
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{Result, Schema};
 use brisk_state::{ABSENT, DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
@@ -102,14 +103,18 @@ impl RowTable {
         self.links[row as usize].key
     }
 
-    /// Stores the rows of `batch` at `selected` without listing them yet; gives their ids and keys.
+    /// Stores the rows of `batch` at `selected` (ascending) without listing them yet; gives their ids and keys.
     pub fn append(&mut self, batch: &RecordBatch, selected: &[u32]) -> Result<(Vec<RowId>, Vec<u32>)> {
         let (mut ids, mut keys) = (Vec::with_capacity(selected.len()), Vec::new());
         if selected.is_empty() {
             return Ok((ids, keys));
         }
         self.rows.append_selected(batch, selected, &mut ids)?;
-        let columns = self.rows.gather_columns(&ids, &self.key_columns)?;
+        let mut columns = self.key_of(batch);
+        if selected.len() < batch.num_rows() {
+            let selected = UInt32Array::from(selected.to_vec());
+            columns = columns.iter().map(|c| Ok(take(c, &selected, None)?)).collect::<Result<_>>()?;
+        }
         self.keys.insert(&columns, ids.len(), &mut keys)?;
         self.make_room();
         Ok((ids, keys))

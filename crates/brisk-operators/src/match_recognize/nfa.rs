@@ -53,6 +53,16 @@ pub(super) struct Matching {
     pub complete: Vec<Partial>,
 }
 
+/// Where steps lead, and room to work in.
+#[derive(Debug, Default)]
+pub(super) struct Moves {
+    pub next: Vec<Partial>,
+    pub complete: Vec<Partial>,
+    open: Vec<StateId>,
+    seen: Vec<StateId>,
+    ends: Vec<StateId>,
+}
+
 impl Nfa {
     pub fn new(pattern: &Pattern) -> Self {
         let mut nfa = Self { states: vec![Vec::new()], start: FINAL, asked: Vec::new() };
@@ -76,9 +86,10 @@ impl Nfa {
 
     /// Moves `partial` over a row; `None` is a match that would begin with it. `holds` says whether the row satisfies
     /// a variable's condition in this partial match.
-    pub fn step(&self, partial: Option<&Partial>, row: u64, time: i64, holds: &dyn Fn(u8) -> bool, next: &mut Vec<Partial>, complete: &mut Vec<Partial>) {
-        let mut open = vec![partial.map_or(self.start, |p| p.state)];
-        let mut seen = Vec::new();
+    pub fn step(&self, partial: Option<&Partial>, row: u64, time: i64, holds: impl Fn(u8) -> bool, moves: &mut Moves) {
+        let Moves { next, complete, open, seen, ends } = moves;
+        open.push(partial.map_or(self.start, |p| p.state));
+        seen.clear();
         while let Some(state) = open.pop() {
             if seen.contains(&state) {
                 continue;
@@ -88,7 +99,7 @@ impl Nfa {
                 match edge {
                     Edge::Take { variable, target } if holds(*variable) => {
                         let taken = extended(partial, *variable, *target, row, time);
-                        if self.reaches_end(*target, holds) {
+                        if self.reaches_end(*target, &holds, ends) {
                             complete.push(taken.clone());
                         }
                         if *target != FINAL {
@@ -107,24 +118,24 @@ impl Nfa {
     }
 
     /// Whether the match is whole in `state`, going on without a further row.
-    fn reaches_end(&self, state: StateId, holds: &dyn Fn(u8) -> bool) -> bool {
-        let mut open = vec![state];
-        let mut seen = Vec::new();
-        while let Some(state) = open.pop() {
-            if state == FINAL {
+    fn reaches_end(&self, state: StateId, holds: &impl Fn(u8) -> bool, seen: &mut Vec<StateId>) -> bool {
+        seen.clear();
+        seen.push(state);
+        // `seen` grows while it is gone through.
+        let mut at = 0;
+        while at < seen.len() {
+            if seen[at] == FINAL {
                 return true;
             }
-            if seen.contains(&state) {
-                continue;
-            }
-            seen.push(state);
-            for edge in &self.states[state as usize] {
+            for edge in &self.states[seen[at] as usize] {
                 if let Edge::Proceed { target, unless } = edge
+                    && !seen.contains(target)
                     && !unless.iter().any(|v| holds(*v))
                 {
-                    open.push(*target);
+                    seen.push(*target);
                 }
             }
+            at += 1;
         }
         false
     }
@@ -234,6 +245,13 @@ impl Nfa {
 impl Matching {
     pub fn is_empty(&self) -> bool {
         self.partial.is_empty() && self.complete.is_empty()
+    }
+
+    /// Goes on to where steps led; leaves their lists empty.
+    pub fn take(&mut self, moves: &mut Moves) {
+        self.complete.append(&mut moves.complete);
+        std::mem::swap(&mut self.partial, &mut moves.next);
+        moves.next.clear();
     }
 
     /// The first row that is still needed.
@@ -358,16 +376,15 @@ mod tests {
     /// variables.
     fn check(pattern: Pattern, skip: AfterMatch, rows: &str, expected: &str) {
         let nfa = Nfa::new(&pattern);
-        let mut matching = Matching::default();
+        let (mut matching, mut moves) = (Matching::default(), Moves::default());
         let mut found = Vec::new();
         for (row, word) in rows.split(' ').enumerate() {
             let holds = |v: u8| word.contains((b'a' + v) as char);
-            let mut next = Vec::new();
             for partial in &matching.partial {
-                nfa.step(Some(partial), row as u64, 0, &holds, &mut next, &mut matching.complete);
+                nfa.step(Some(partial), row as u64, 0, holds, &mut moves);
             }
-            nfa.step(None, row as u64, 0, &holds, &mut next, &mut matching.complete);
-            matching.partial = next;
+            nfa.step(None, row as u64, 0, holds, &mut moves);
+            matching.take(&mut moves);
             matching.release(skip, &mut found).unwrap();
         }
         let shown: Vec<String> = found.iter().map(|m| format!("{}{}", m.start, m.variables.iter().map(|v| (b'a' + v) as char).collect::<String>())).collect();

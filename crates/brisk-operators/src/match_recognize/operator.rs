@@ -15,7 +15,7 @@ use brisk_state::{DirtyKeys, RowId, TimerQueue};
 
 use super::MatchRecognizeSpec;
 use super::expressions::{Condition, MatchEvaluator, View};
-use super::nfa::{Nfa, Partial, SkipError};
+use super::nfa::{Moves, Nfa, SkipError};
 use super::partition::{Found, Partition, decode, encode, is_whole};
 use crate::batches::record_batch;
 use crate::evaluate::Evaluator;
@@ -45,6 +45,7 @@ pub(super) struct MatchRecognize {
     dirty: DirtyKeys,
     /// Partitions by the times at which partial matches are given up (WITHIN).
     deadlines: TimerQueue,
+    moves: Moves,
     watermark: i64,
 }
 
@@ -81,6 +82,7 @@ impl MatchRecognize {
             partitions: Vec::new(),
             dirty: DirtyKeys::default(),
             deadlines: TimerQueue::default(),
+            moves: Moves::default(),
             watermark: Watermark::MIN,
             spec: spec.clone(),
         })
@@ -213,18 +215,16 @@ impl MatchRecognize {
                 Condition::Match(_) => answers.get(&(variable, partial)).copied().unwrap_or(false),
             }
         };
-        let partial = std::mem::take(&mut state.matching.partial);
-        let mut next: Vec<Partial> = Vec::with_capacity(partial.len() + 1);
-        for (p, partial) in partial.iter().enumerate() {
-            self.nfa.step(Some(partial), number, time, &holds(p), &mut next, &mut state.matching.complete);
+        for (p, partial) in state.matching.partial.iter().enumerate() {
+            self.nfa.step(Some(partial), number, time, holds(p), &mut self.moves);
         }
-        self.nfa.step(None, number, time, &holds(partial.len()), &mut next, &mut state.matching.complete);
-        if let (Some(within), Some(last)) = (self.spec.within_ms, next.last())
+        self.nfa.step(None, number, time, holds(state.matching.partial.len()), &mut self.moves);
+        if let (Some(within), Some(last)) = (self.spec.within_ms, self.moves.next.last())
             && last.start == number
         {
             self.deadlines.insert(time.saturating_add(within), partition);
         }
-        state.matching.partial = next;
+        state.matching.take(&mut self.moves);
         state.release(self.spec.skip, at, found).map_err(|e| skip_error(e, &self.spec.variables))
     }
 
@@ -253,7 +253,7 @@ impl MatchRecognize {
             let state = &mut self.partitions[partition as usize];
             state.prune(&mut gone);
             if state.matching.is_empty() {
-                *state = Partition::default();
+                state.reset();
             }
             state.window().first().iter().for_each(|row| self.table.touch(**row));
         }

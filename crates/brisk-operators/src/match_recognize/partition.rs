@@ -73,6 +73,13 @@ impl Partition {
         }
     }
 
+    /// Begins again, once no match and no row is left.
+    pub fn reset(&mut self) {
+        debug_assert!(self.window().is_empty() && self.matching.is_empty());
+        self.rows.clear();
+        (self.offset, self.base) = (0, 0);
+    }
+
     /// Puts a row of a snapshot back; rows come in order.
     pub fn restore_row(&mut self, number: u64, row: RowId) {
         if self.window().is_empty() {

@@ -43,8 +43,9 @@ pub(super) struct TimeOrder {
     pub(super) time: TimeAttribute,
     /// Waiting rows, and emitted ones that are in a frame or in reach of LAG.
     pub(super) table: RowTable,
-    /// By row.
+    /// By row: its time and partition.
     pub(super) times: Vec<i64>,
+    pub(super) partition_of: Vec<u32>,
     pub(super) due: TimerQueue,
     pub(super) partitions: KeyIndex,
     pub(super) dirty: DirtyKeys,
@@ -113,6 +114,7 @@ impl TimeOrder {
             time,
             table: RowTable::new("rows", &spec.input, &spec.partition, context.key_groups)?,
             times: Vec::new(),
+            partition_of: Vec::new(),
             due: TimerQueue::default(),
             partitions: KeyIndex::new(types)?,
             dirty: DirtyKeys::default(),
@@ -135,9 +137,11 @@ impl TimeOrder {
         let (late, kept): (Vec<u32>, Vec<u32>) = (0..batch.num_rows() as u32).partition(is_late);
         let ids = self.table.insert(&batch.rows, &kept)?;
         grow(&mut self.times, self.table.store().id_bound(), 0);
+        grow(&mut self.partition_of, self.table.store().id_bound(), 0);
         for (&row, &id) in kept.iter().zip(&ids) {
             let (partition, time) = (partitions[row as usize], times[row as usize]);
             self.times[id as usize] = time;
+            self.partition_of[id as usize] = partition;
             self.due.insert(time, id);
             self.states[partition as usize].waiting += 1;
             self.put_off_cleanup(partition, time);
@@ -185,7 +189,7 @@ impl TimeOrder {
             return Ok(());
         }
         let batch = self.table.store().gather(&rows)?;
-        let (due, order) = self.by_partition(rows)?;
+        let (due, order) = self.by_partition(rows);
         let results = self.results(&due)?;
         // Back from the order of partitions to that of time.
         let mut place = vec![0; order.len()];
@@ -201,13 +205,8 @@ impl TimeOrder {
     }
 
     /// The rows by partition, each in the order of time; and where each was before.
-    fn by_partition(&self, rows: Vec<RowId>) -> Result<(Due, Vec<u32>)> {
-        let columns = self.table.store().gather_columns(&rows, &self.spec.partition)?;
-        let partitions = {
-            let mut ids = Vec::new();
-            self.partitions.lookup(&columns, rows.len(), &mut ids)?;
-            ids
-        };
+    fn by_partition(&self, rows: Vec<RowId>) -> (Due, Vec<u32>) {
+        let partitions: Vec<u32> = rows.iter().map(|&row| self.partition_of[row as usize]).collect();
         let mut order: Vec<u32> = (0..rows.len() as u32).collect();
         order.sort_by_key(|&row| partitions[row as usize]);
         let due = Due {
@@ -215,7 +214,7 @@ impl TimeOrder {
             rows: order.iter().map(|&row| rows[row as usize]).collect(),
             times: order.iter().map(|&row| self.times[rows[row as usize] as usize]).collect(),
         };
-        Ok((due, order))
+        (due, order)
     }
 
     /// The result columns of due rows.
@@ -352,7 +351,9 @@ impl TimeOrder {
                 }
                 gone.extend(state.history.pop_front());
             }
-            due.rows[start..end].iter().filter(|_| needs_history).for_each(|&row| self.table.touch(row));
+            if needs_history {
+                self.table.touch(due.rows[end - 1]);
+            }
         }
         self.table.remove(&gone)
     }

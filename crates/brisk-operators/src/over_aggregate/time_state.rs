@@ -70,6 +70,7 @@ impl TimeOrder {
             Ok(())
         })?;
         grow(&mut self.times, self.table.store().id_bound(), 0);
+        grow(&mut self.partition_of, self.table.store().id_bound(), 0);
         rows.sort_by_key(|r| r.1);
         let ids: Vec<RowId> = rows.iter().map(|r| r.0).collect();
         let columns = self.table.store().gather_columns(&ids, &self.spec.partition)?;
@@ -78,6 +79,7 @@ impl TimeOrder {
         grow(&mut self.states, self.partitions.id_bound(), PartitionState::default());
         for ((id, time, emitted), partition) in rows.into_iter().zip(partitions) {
             self.times[id as usize] = time;
+            self.partition_of[id as usize] = partition;
             let state = &mut self.states[partition as usize];
             if emitted {
                 state.history.push_back(id);
