@@ -1,6 +1,6 @@
 //! The `http` connector: options and source.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use brisk_core::connector::{Connector, MemorySize, TableDescriptor, parse_options};
 use brisk_core::source::Source;
@@ -95,7 +95,7 @@ impl Connector for HttpConnector {
             StartupMode::EarliestOffset => Start::Earliest,
             StartupMode::LatestOffset => Start::Latest,
         };
-        Ok(Arc::new(IngestSource { tables: self.tables.clone(), table: opened, metadata, start, consumers: Mutex::default() }))
+        Ok(Arc::new(IngestSource { table: opened, metadata, start }))
     }
 }
 

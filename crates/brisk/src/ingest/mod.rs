@@ -20,7 +20,6 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use axum::Router;
@@ -39,7 +38,6 @@ pub struct IngestTables {
     settings: IngestSettings,
     /// A table is open as long as a plan or job uses it.
     tables: Mutex<BTreeMap<String, Weak<IngestTable>>>,
-    closing: AtomicBool,
 }
 
 /// What every path begins with.
@@ -51,7 +49,7 @@ pub fn routes() -> Router<Arc<ServerState>> {
 
 impl IngestTables {
     pub fn new(directory: PathBuf, settings: IngestSettings) -> Self {
-        Self { directory, settings, tables: Mutex::default(), closing: AtomicBool::new(false) }
+        Self { directory, settings, tables: Mutex::default() }
     }
 
     pub fn get(&self, path: &str) -> Option<Arc<IngestTable>> {
@@ -64,15 +62,6 @@ impl IngestTables {
 
     pub fn settings(&self) -> &IngestSettings {
         &self.settings
-    }
-
-    /// From now on jobs end because the process does: what they have not read is kept for them.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
     }
 
     /// Opens the table at a path, or gives the one that is open.

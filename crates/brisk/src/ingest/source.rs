@@ -4,27 +4,23 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow_array::types::TimestampMillisecondType;
-use arrow_array::{ArrayRef, Int64Array, PrimitiveArray};
+use arrow_array::{ArrayRef, PrimitiveArray};
 use brisk_connectors::durable_log::{Consumer, LogChunk, LogReader};
 use brisk_core::operator::SubtaskContext;
 use brisk_core::source::{Framing, Payload, Poll, RecordChunk, Source, SourceData, SourceReader, SplitState, owns_split};
 use brisk_core::{DataType, Error, Result, SqlType};
 use bytes::Bytes;
 
-use super::IngestTables;
 use super::table::{IngestTable, KEY_MARK};
 
 pub struct IngestSource {
-    pub tables: Arc<IngestTables>,
     pub table: Arc<IngestTable>,
     pub metadata: Vec<Metadata>,
     pub start: Start,
-    /// Names under which this source has read.
-    pub consumers: Mutex<Vec<(String, Arc<AtomicU64>)>>,
 }
 
 /// Where a job without a checkpoint begins.
@@ -39,27 +35,24 @@ pub enum Start {
 
 #[derive(Debug, Clone, Copy)]
 pub enum Metadata {
-    Offset,
     IngestTime,
 }
 
 impl Metadata {
     pub fn keys() -> Vec<(&'static str, SqlType)> {
-        vec![("offset", SqlType::not_null(DataType::BigInt)), ("ingest-time", SqlType::not_null(DataType::TimestampLtz(3)))]
+        vec![("ingest-time", SqlType::not_null(DataType::TimestampLtz(3)))]
     }
 
     pub fn parse(key: &str, sql_type: &SqlType) -> Result<Self> {
         match (key, &sql_type.data_type) {
-            ("offset", DataType::BigInt) => Ok(Metadata::Offset),
             ("ingest-time", DataType::TimestampLtz(0..=3)) => Ok(Metadata::IngestTime),
             _ => Err(Error::invalid(format!("connector 'http' has no metadata '{key}' of type {sql_type}"))
-                .with_remedy("'offset' is a BIGINT, 'ingest-time' a TIMESTAMP_LTZ(3)")),
+                .with_remedy("it has 'ingest-time', a TIMESTAMP_LTZ(3)")),
         }
     }
 
     fn column(self, chunk: &LogChunk) -> ArrayRef {
         match self {
-            Metadata::Offset => Arc::new((0..chunk.ends.len()).map(|i| (chunk.first + i as u64) as i64).collect::<Int64Array>()),
             Metadata::IngestTime => {
                 let times: PrimitiveArray<TimestampMillisecondType> = chunk.times_ms.clone().into();
                 Arc::new(times.with_timezone("UTC"))
@@ -95,29 +88,15 @@ impl Source for IngestSource {
             return Err(Error::corrupt(format!("the checkpoint has read {position} records of {split}, but the log has {}", log.end()))
                 .with_remedy("the data directory was replaced: start without the checkpoint"));
         }
-        let passed = Arc::new(AtomicU64::new(position));
-        self.consumers.lock().unwrap_or_else(PoisonError::into_inner).push((context.operator_id.clone(), passed.clone()));
+        let read = self.table.progress(&context.operator_id);
+        read.store(position, Ordering::Release);
         let (consumer, reader) = (log.consumer(&context.operator_id, position), log.reader(position));
         let (table, metadata) = (self.table.clone(), self.metadata.clone());
-        Ok(Box::new(IngestReader { table, split, reader, consumer, passed, at_checkpoints: VecDeque::new(), metadata }))
+        Ok(Box::new(IngestReader { table, split, reader, consumer, read, at_checkpoints: VecDeque::new(), metadata }))
     }
 
     fn describe(&self) -> String {
         format!("http(POST {})", self.table.path)
-    }
-}
-
-impl Drop for IngestSource {
-    /// A job that ends while the process goes on will not come back for its events.
-    fn drop(&mut self) {
-        if self.tables.is_closing() {
-            return;
-        }
-        for (name, passed) in self.consumers.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            if let Err(e) = self.table.forget_consumer(&name, passed.load(Ordering::Acquire)) {
-                tracing::warn!(table = %self.table.path, error = %e, "cannot forget a job that has ended; its events are kept");
-            }
-        }
     }
 }
 
@@ -131,8 +110,8 @@ struct IngestReader {
     split: Arc<str>,
     reader: LogReader,
     consumer: Consumer,
-    /// The newest position of a durable checkpoint.
-    passed: Arc<AtomicU64>,
+    /// How far it has read, for the table.
+    read: Arc<AtomicU64>,
     /// The positions of the last snapshots, oldest first.
     at_checkpoints: VecDeque<u64>,
     metadata: Vec<Metadata>,
@@ -146,6 +125,7 @@ const SNAPSHOTS_MAX: usize = 64;
 impl SourceReader for IngestReader {
     fn poll(&mut self, max_wait: Duration) -> Result<Poll> {
         let Some(chunk) = self.reader.read(max_wait)? else { return Ok(Poll::Idle) };
+        self.read.store(self.reader.position(), Ordering::Release);
         let chunk = without_keys(chunk);
         let metadata = self.metadata.iter().map(|m| m.column(&chunk)).collect();
         let records = RecordChunk { data: chunk.data, framing: Framing::Offsets(chunk.ends.into()), origin: self.split.clone(), first_record: chunk.first };
@@ -170,7 +150,6 @@ impl SourceReader for IngestReader {
         while self.at_checkpoints.len() > KEPT_CHECKPOINTS + 1 {
             let Some(position) = self.at_checkpoints.pop_front() else { break };
             self.table.before_trim()?;
-            self.passed.store(position, Ordering::Release);
             self.consumer.passed(position)?;
         }
         Ok(())

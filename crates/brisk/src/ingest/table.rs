@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -29,6 +30,8 @@ pub struct IngestTable {
     rate: Option<Mutex<RateLimit>>,
     /// Where a job begins that was never here.
     consumed: Mutex<u64>,
+    /// How far the consumers of this run have read, beyond their checkpoints.
+    progress: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -101,6 +104,7 @@ impl IngestTable {
             keys: Mutex::new(keys),
             rate,
             consumed: Mutex::new(state.consumed),
+            progress: Mutex::default(),
         })
     }
 
@@ -130,14 +134,24 @@ impl IngestTable {
         if self.log.bytes() <= self.segment_bytes || lock(&self.keys).is_empty() { Ok(()) } else { self.save() }
     }
 
-    /// A consumer has left for good at `position`: a new one begins there, not with what happens to be kept.
-    pub fn forget_consumer(&self, name: &str, position: u64) -> Result<()> {
-        {
-            let mut consumed = lock(&self.consumed);
-            *consumed = (*consumed).max(position);
+    /// How far a consumer has read, for it to tell.
+    pub fn progress(&self, consumer: &str) -> Arc<AtomicU64> {
+        lock(&self.progress).entry(consumer.to_owned()).or_default().clone()
+    }
+
+    /// Consumers that are not wanted have left for good: nothing is kept for them, and a new one begins where they
+    /// came to, not with what happens to be kept.
+    pub fn retain_consumers(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        for (name, passed) in self.log.consumers().into_iter().filter(|(name, _)| !wanted(name)) {
+            let read = lock(&self.progress).remove(&name).map_or(passed, |read| read.load(Ordering::Acquire));
+            {
+                let mut consumed = lock(&self.consumed);
+                *consumed = (*consumed).max(read);
+            }
+            self.save()?;
+            self.log.forget_consumer(&name)?;
         }
-        self.save()?;
-        Ok(self.log.forget_consumer(name)?)
+        Ok(())
     }
 
     /// Where a consumer begins that has no checkpoint: where its own last run came to, or its predecessors did.
@@ -272,7 +286,10 @@ mod tests {
         let table = open(directory.path(), None);
         append(&table, "{}", None).expect("written");
         assert_eq!(table.begin("a"), 0);
-        table.forget_consumer("a", 1).expect("forgotten");
+        let consumer = table.log.consumer("a", 0);
+        table.progress("a").store(1, Ordering::Release);
+        drop(consumer);
+        table.retain_consumers(|name| name != "a").expect("forgotten");
         drop(table);
         let table = open(directory.path(), None);
         append(&table, "{}", None).expect("written");

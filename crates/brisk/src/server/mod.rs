@@ -4,7 +4,7 @@
 //!   Server::start(settings, extensions)
 //!      |  ServerState: settings, jobs, ingest, live tables           (Arc, given to every route)
 //!      |  routes: each part has `fn routes() -> Router<Arc<ServerState>>`, merged here
-//!      |  jobs of the last run are restored, then the socket is opened, then scripts of the settings run
+//!      |  the socket is bound, jobs of the last run and scripts of the settings start, then requests are answered
 //!      v
 //!   Server: address(), state(), wait(), stop()
 //! ```
@@ -17,6 +17,7 @@ mod catalog;
 mod error;
 mod jobs;
 mod metrics;
+mod planning;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Restores the jobs of the last run and opens the socket. Scripts of the settings are running when it returns.
+    /// Starts the jobs of the last run and of the settings' scripts, and serves. A job that cannot start is listed as failed.
     pub fn start(settings: Settings, extensions: Vec<Extension>) -> Result<Self> {
         let data_dir = &settings.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|e| Error::external(format!("data directory {}: {e}", data_dir.display())))?;
@@ -76,14 +77,14 @@ impl Server {
             connectors.extend(extension.connectors);
             routes = routes.merge(extension.routes);
         }
-        let jobs = Arc::new(Jobs::open(&settings, ProgramRegistry::with(connectors))?);
+        let jobs = Arc::new(Jobs::open(&settings, ProgramRegistry::with(connectors), ingest.clone())?);
         let (stop, stopping) = watch::channel(false);
         let state = Arc::new(ServerState { jobs, ingest, live, stopping: stopping.clone(), settings });
         let runtime = runtime(state.settings.http_threads)?;
         let listener = listen(&runtime, state.settings.listen)?;
         let address = listener.local_addr()?;
-        state.jobs.restore();
-        state.jobs.run_scripts(&state.settings.scripts)?;
+        state.jobs.adopt(&state.settings.scripts)?;
+        state.jobs.restore()?;
         let app = routes.with_state(state.clone());
         let serving = runtime.spawn(async move {
             let mut stopping = stopping;
