@@ -31,7 +31,7 @@ fn types(args: &[Argument]) -> Vec<SqlType> {
 }
 
 fn bind_object(args: &[Argument]) -> Result<Signature> {
-    if args.len() % 2 == 0 {
+    if args.len().is_multiple_of(2) {
         return Err(Error::invalid("takes keys with their values, and what NULL does"));
     }
     for (index, arg) in args[..args.len() - 1].iter().enumerate() {

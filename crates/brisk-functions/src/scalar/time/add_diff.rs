@@ -62,7 +62,7 @@ fn add(call: &Call<'_>) -> Result<ArrayRef> {
             let days = add_months(wall.div_euclid(per_day), count.checked_mul(months)?)?;
             days.checked_mul(per_day)?.checked_add(wall.rem_euclid(per_day))
         };
-        return Ok(build(call.returns, call.rows, |row| Some(points.from_wall(shifted(points.wall(row)?, counts.get(row)?)?))));
+        return Ok(build(call.returns, call.rows, |row| Some(points.at_wall(shifted(points.wall(row)?, counts.get(row)?)?))));
     }
     // Where a DATE becomes a TIMESTAMP, or one of more digits, the value is brought to the result's unit first.
     let per_second = match call.returns.data_type {

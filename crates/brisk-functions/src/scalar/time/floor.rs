@@ -40,7 +40,7 @@ fn round(call: &Call<'_>, up: bool) -> Result<ArrayRef> {
     let is_date = call.arg_types[0].data_type == DataType::Date;
     if unit.months().is_some() || unit == Unit::Week {
         let rounded = if up { ceil_day } else { floor_day };
-        return Ok(build(call.returns, call.rows, |row| points.wall(row).map(|wall| points.from_wall(rounded(unit, wall / per_day) * per_day))));
+        return Ok(build(call.returns, call.rows, |row| points.wall(row).map(|wall| points.at_wall(rounded(unit, wall / per_day) * per_day))));
     }
     let Some(millis) = unit.millis().filter(|_| !is_date) else { return Ok(build(call.returns, call.rows, |row| points.get(row))) };
     let size = millis * (points.per_second / 1000);
@@ -52,5 +52,5 @@ fn round(call: &Call<'_>, up: bool) -> Result<ArrayRef> {
     if millis < 3_600_000 {
         return Ok(build(call.returns, call.rows, |row| points.get(row).map(rounded)));
     }
-    Ok(build(call.returns, call.rows, |row| points.wall(row).map(|wall| points.from_wall(rounded(wall)))))
+    Ok(build(call.returns, call.rows, |row| points.wall(row).map(|wall| points.at_wall(rounded(wall)))))
 }

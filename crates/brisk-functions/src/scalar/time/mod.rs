@@ -33,3 +33,6 @@ pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     let families = [add_diff::FUNCTIONS, extract::FUNCTIONS, floor::FUNCTIONS, format::FUNCTIONS, now::FUNCTIONS, parse::FUNCTIONS, period::FUNCTIONS];
     families.iter().flat_map(|family| family.iter()).map(|function| function.shared()).collect()
 }
+
+#[cfg(test)]
+mod tests;

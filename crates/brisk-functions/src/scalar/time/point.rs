@@ -85,7 +85,7 @@ impl<'a> Points<'a> {
     }
 
     /// The value that the clock's `wall` stands for.
-    pub fn from_wall(&self, wall: i64) -> i64 {
+    pub fn at_wall(&self, wall: i64) -> i64 {
         match self.zone {
             Some(zone) => local_to_utc(wall, self.unit, zone),
             None => wall,

@@ -53,10 +53,7 @@ impl Parser<'_> {
                 }
             }
         }
-        if nested {
-            // Java closes open brackets at the end.
-            return Ok(ops);
-        }
+        // Java closes what is open at the end.
         Ok(ops)
     }
 
