@@ -388,6 +388,10 @@ impl GroupAggregate {
         }
         let pairs = old.len();
         let pick = |columns: &[ArrayRef], rows: Vec<u32>| {
+            let all = columns.first().is_some_and(|c| c.len() == rows.len());
+            if all && rows.iter().enumerate().all(|(i, row)| i as u32 == *row) {
+                return Ok(columns.to_vec());
+            }
             let rows = UInt32Array::from(rows);
             columns.iter().map(|c| Ok(take(c, &rows, None)?)).collect::<Result<Vec<ArrayRef>>>()
         };

@@ -323,7 +323,7 @@ fn value(column: &ArrayRef, row: usize) -> String {
     }
 }
 
-fn time_text(ms: i64) -> String {
+pub(crate) fn time_text(ms: i64) -> String {
     let time = chrono::DateTime::from_timestamp_millis(ms).expect("a time").naive_utc();
     let day = if (0..86_400_000).contains(&ms) { String::new() } else { time.format("%Y-%m-%dT").to_string() };
     format!("{day}{}", time.format("%H:%M:%S%.f"))

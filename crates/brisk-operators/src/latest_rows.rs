@@ -167,11 +167,11 @@ impl LatestRows {
 
     /// Emits slots before and after a change.
     fn tell(&self, told: &[(Slot, Slot)], batch: &ChangelogBatch, out: &mut Output) -> Result<()> {
-        let sources = Sources::new(&self.store, batch, told.iter().flat_map(|t| [t.0, t.1]))?;
-        let differ = self.differ(told, &sources)?;
+        let (sources, told) = Sources::new(&self.store, batch, told)?;
+        let differ = self.differ(&told, &sources)?;
         let mut changes: Changes<(usize, usize)> = Changes::new();
-        for (i, (before, after)) in told.iter().enumerate() {
-            match (sources.place(*before), sources.place(*after)) {
+        for (i, change) in told.into_iter().enumerate() {
+            match change {
                 (None, Some(new)) => changes.push(RowKind::Insert, new),
                 (Some(old), None) => changes.push(RowKind::Delete, old),
                 (Some(old), Some(new)) if differ[i] => {
@@ -191,19 +191,17 @@ impl LatestRows {
     }
 
     /// For every change from row to row whether it is to be told.
-    fn differ(&self, told: &[(Slot, Slot)], sources: &Sources) -> Result<Vec<bool>> {
+    fn differ(&self, told: &[Told], sources: &Sources) -> Result<Vec<bool>> {
         if self.telling.unchanged {
-            return Ok(told.iter().map(|(before, after)| before != after).collect());
+            return Ok(vec![true; told.len()]);
         }
         let mut differ = vec![false; told.len()];
         let (mut pairs, mut old, mut new) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, (before, after)) in told.iter().enumerate() {
-            if let (Some(before), Some(after)) = (sources.place(*before), sources.place(*after))
-                && before != after
-            {
+        for (i, change) in told.iter().enumerate() {
+            if let (Some(before), Some(after)) = change {
                 pairs.push(i);
-                old.push(before);
-                new.push(after);
+                old.push(*before);
+                new.push(*after);
             }
         }
         if pairs.is_empty() {
@@ -254,23 +252,24 @@ struct Sources<'a> {
     schema: SchemaRef,
     stored: RecordBatch,
     batch: &'a RecordBatch,
-    /// By stored row, sorted: its place in `stored`.
-    places: Vec<RowId>,
 }
 
-impl<'a> Sources<'a> {
-    fn new(store: &RowStore, batch: &'a ChangelogBatch, slots: impl Iterator<Item = Slot>) -> Result<Self> {
-        let mut places: Vec<RowId> = slots.filter_map(Slot::stored).collect();
-        places.sort_unstable();
-        places.dedup();
-        Ok(Self { schema: Arc::clone(store.schema()), stored: store.gather(&places)?, batch: &batch.rows, places })
-    }
+/// A change as places in the sources.
+type Told = (Option<(usize, usize)>, Option<(usize, usize)>);
 
-    fn place(&self, slot: Slot) -> Option<(usize, usize)> {
-        match slot {
+impl<'a> Sources<'a> {
+    /// A stored row only ever stands before a change, and in one change only: it is replaced by rows of the batch.
+    fn new(store: &RowStore, batch: &'a ChangelogBatch, told: &[(Slot, Slot)]) -> Result<(Self, Vec<Told>)> {
+        let mut stored = Vec::new();
+        let mut place = |slot: Slot| match slot {
             Slot::None => None,
-            Slot::Stored(row) => Some((0, self.places.binary_search(&row).expect("every stored row was gathered"))),
+            Slot::Stored(row) => {
+                stored.push(row);
+                Some((0, stored.len() - 1))
+            }
             Slot::Batch(row) => Some((1, row as usize)),
-        }
+        };
+        let places = told.iter().map(|(before, after)| if before == after { (None, None) } else { (place(*before), place(*after)) }).collect();
+        Ok((Self { schema: Arc::clone(store.schema()), stored: store.gather(&stored)?, batch: &batch.rows }, places))
     }
 }

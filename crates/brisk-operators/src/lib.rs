@@ -46,6 +46,7 @@ mod batches;
 mod deduplicate_first;
 #[cfg(test)]
 mod harness;
+mod hop_window_aggregate;
 mod latest_rows;
 mod local_window_aggregate;
 #[cfg(test)]

@@ -6,9 +6,37 @@ use brisk_state::RowId;
 
 /// A row in the order.
 #[derive(Debug, Clone)]
-pub(crate) struct RankedRow {
-    pub key: Box<[u8]>,
-    pub row: RowId,
+struct RankedRow {
+    key: SortBytes,
+    row: RowId,
+}
+
+/// A sort key: short ones (two numbers, say) in place.
+#[derive(Debug, Clone)]
+enum SortBytes {
+    Short { length: u8, bytes: [u8; SHORT] },
+    Long(Box<[u8]>),
+}
+
+const SHORT: usize = 22;
+
+impl SortBytes {
+    fn new(key: &[u8]) -> Self {
+        if key.len() > SHORT {
+            return SortBytes::Long(key.into());
+        }
+        let mut bytes = [0; SHORT];
+        bytes[..key.len()].copy_from_slice(key);
+        SortBytes::Short { length: key.len() as u8, bytes }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            SortBytes::Short { length, bytes } => &bytes[..usize::from(*length)],
+            SortBytes::Long(bytes) => bytes,
+        }
+    }
 }
 
 /// The first rows of a partition, `limit` at most.
@@ -29,7 +57,7 @@ impl FirstRows {
     #[inline]
     pub fn admits(&self, key: &[u8], limit: usize, ties: Ties) -> bool {
         self.rows.len() < limit
-            || self.rows.last().is_some_and(|last| match key.cmp(&last.key) {
+            || self.rows.last().is_some_and(|last| match key.cmp(last.key.as_slice()) {
                 Ordering::Less => true,
                 Ordering::Equal => ties == Ties::LaterFirst,
                 Ordering::Greater => false,
@@ -38,18 +66,18 @@ impl FirstRows {
 
     /// Adds a row that is admitted. Gives the row that is pushed out.
     pub fn insert(&mut self, key: &[u8], row: RowId, limit: usize, ties: Ties) -> Option<RowId> {
-        let place = self.rows.partition_point(|r| match r.key.as_ref().cmp(key) {
+        let place = self.rows.partition_point(|r| match r.key.as_slice().cmp(key) {
             Ordering::Less => true,
             Ordering::Equal => ties == Ties::EarlierFirst,
             Ordering::Greater => false,
         });
-        self.rows.insert(place, RankedRow { key: key.into(), row });
+        self.rows.insert(place, RankedRow { key: SortBytes::new(key), row });
         if self.rows.len() > limit { self.rows.pop().map(|r| r.row) } else { None }
     }
 
     /// Adds a row that comes last: on restoring rows in their order.
     pub fn push(&mut self, key: &[u8], row: RowId) {
-        self.rows.push(RankedRow { key: key.into(), row });
+        self.rows.push(RankedRow { key: SortBytes::new(key), row });
     }
 
     pub fn rows(&self) -> impl Iterator<Item = RowId> + '_ {
@@ -61,6 +89,6 @@ impl FirstRows {
     }
 
     pub fn bytes(&self) -> usize {
-        self.rows.iter().map(|r| size_of::<RankedRow>() + r.key.len()).sum()
+        self.rows.iter().map(|r| size_of::<RankedRow>() + r.key.as_slice().len()).sum()
     }
 }

@@ -19,7 +19,7 @@ use brisk_core::key_group::hash_columns;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
-use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+use brisk_state::{DirtyKeys, IdBitmap, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
 
 use crate::batches::{Changes, record_batch, unnamed_batch};
 use crate::ranked_rows::{FirstRows, Ties};
@@ -114,6 +114,8 @@ struct StoredRow {
 struct Work {
     /// The ranks of touched partitions before the batch.
     before: Vec<Vec<RowId>>,
+    /// Or, where rows are told as a set and only come: every row with the one that it pushed out.
+    came: Vec<(RowId, Option<RowId>)>,
     /// Rows that left; freed when the changes are out.
     freed: Vec<RowId>,
 }
@@ -224,10 +226,14 @@ impl TopN {
             self.note_touched(id, now_ms, work);
             let Partition::First(rows) = &mut self.partitions[id as usize] else { unreachable!("as above") };
             // An earlier row of this batch may have raised the bar.
-            if rows.admits(keys.row(row as usize), self.end, Ties::EarlierFirst) {
-                work.freed.extend(rows.insert(keys.row(row as usize), stored, self.end, Ties::EarlierFirst));
-            } else {
+            if !rows.admits(keys.row(row as usize), self.end, Ties::EarlierFirst) {
                 work.freed.push(stored);
+                continue;
+            }
+            let pushed_out = rows.insert(keys.row(row as usize), stored, self.end, Ties::EarlierFirst);
+            work.freed.extend(pushed_out);
+            if self.tells_rows() {
+                work.came.push((stored, pushed_out));
             }
         }
         Ok(())
@@ -268,9 +274,14 @@ impl TopN {
         if let Some(touch) = &mut self.touch {
             touch.touch(id, now_ms);
         }
-        if self.touched.touch(id) {
+        if self.touched.touch(id) && !self.tells_rows() {
             work.before.push(self.ranks(id));
         }
+    }
+
+    /// Whether the changes are simply the rows that come and those that they push out.
+    fn tells_rows(&self) -> bool {
+        !self.spec.output_rank && !self.spec.input_retracts && self.first == 0
     }
 
     /// The rows of the ranks that are put out.
@@ -281,6 +292,7 @@ impl TopN {
     fn emit(&mut self, work: Work, out: &mut Output) -> Result<()> {
         let ids = self.touched.take();
         let mut changes: Changes<(RowId, i64)> = Changes::new();
+        row_changes(&work.came, &mut changes);
         for (id, before) in ids.iter().zip(&work.before) {
             let after = self.ranks(*id);
             match self.spec.output_rank {
@@ -329,6 +341,23 @@ impl TopN {
         self.dirty.remove(&self.index, ids)?;
         self.index.remove(ids);
         Ok(())
+    }
+}
+
+/// A row that comes and goes within the batch is not told.
+fn row_changes(came: &[(RowId, Option<RowId>)], changes: &mut Changes<(RowId, i64)>) {
+    let mut fresh = IdBitmap::default();
+    for (row, _) in came {
+        fresh.insert(*row);
+    }
+    let gone: HashSet<RowId> = came.iter().filter_map(|c| c.1).filter(|r| fresh.contains(*r)).collect();
+    for (row, pushed_out) in came {
+        if let Some(old) = pushed_out.filter(|r| !fresh.contains(*r)) {
+            changes.push(RowKind::Delete, (old, 0));
+        }
+        if !gone.contains(row) {
+            changes.push(RowKind::Insert, (*row, 0));
+        }
     }
 }
 

@@ -4,12 +4,14 @@
 //!   rows -> slice (time cut at every window boundary) -> pane: keys and accumulators of that slice
 //!   watermark -> windows that end, in order: TUMBLE      its one pane
 //!                                            HOP         the panes of size/slide slices, merged for the occasion
+//!                                                        (few of them: crate::hop_window_aggregate)
 //!                                            CUMULATE    the panes so far, merged for good, step by step
 //! ```
 //!
 //! A row is late when its last window has fired; one whose slice has fired but not its last window still counts for the
 //! windows to come.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
@@ -26,6 +28,7 @@ use chrono_tz::Tz;
 use crate::aggregate_set::{moved, state_columns};
 use crate::batches::{MAX_ROWS, record_batch, retractions};
 use crate::group_aggregate::AggregatePhase;
+use crate::hop_window_aggregate::{HopParts, HopWindowAggregate, MAX_SLICES};
 use crate::local_window_aggregate::LocalWindowAggregate;
 use crate::slices::{Slice, SliceRows, slices_of};
 use crate::time_attribute::TimeAttribute;
@@ -101,15 +104,24 @@ impl OperatorFactory for WindowAggregateSpec {
             let layout = self.layout(reader.calls.clone());
             return Ok(Box::new(LocalWindowAggregate::new(reader, layout, clock, schema)));
         }
+        let layout = self.layout(reader.calls.clone());
+        let global = self.phase == AggregatePhase::Global;
+        let (properties, schema, key_groups) = (self.properties.clone(), self.output.to_arrow(), context.key_groups);
+        if let WindowInput::Assigned { kind: kind @ WindowKind::Hop { .. }, .. } = self.window
+            && kind.size_ms() / kind.slice_ms() <= MAX_SLICES
+        {
+            let parts = HopParts { kind, layout, reader, global, processing_time, clock, properties, schema, key_groups };
+            return Ok(Box::new(HopWindowAggregate::new(parts)?));
+        }
         Ok(Box::new(WindowAggregate {
-            layout: self.layout(reader.calls.clone()),
-            global: self.phase == AggregatePhase::Global,
+            layout,
+            global,
             reader,
             clock,
             processing_time,
-            properties: self.properties.clone(),
-            schema: self.output.to_arrow(),
-            key_groups: context.key_groups,
+            properties,
+            schema,
+            key_groups,
             panes: BTreeMap::new(),
             accumulated: BTreeMap::new(),
             ends: BTreeSet::new(),
@@ -154,13 +166,25 @@ impl RowReader {
         Ok(rows.project(&self.columns)?)
     }
 
+    /// The key, the used columns and the retractions of some rows of a batch (with only the used columns).
+    #[allow(clippy::type_complexity)]
+    pub fn part<'a>(
+        &self,
+        used: &RecordBatch,
+        rows: Option<Vec<u32>>,
+        retract: Option<&'a [bool]>,
+    ) -> Result<(Vec<ArrayRef>, RecordBatch, Option<Cow<'a, [bool]>>)> {
+        let key = |rows: &RecordBatch| self.key.iter().map(|k| rows.column(*k).clone()).collect::<Vec<_>>();
+        let Some(rows) = rows else { return Ok((key(used), used.clone(), retract.map(Cow::Borrowed))) };
+        let retract = retract.map(|r| rows.iter().map(|i| r[*i as usize]).collect());
+        let some = take_record_batch(used, &UInt32Array::from(rows))?;
+        Ok((key(&some), some, retract))
+    }
+
     /// Adds some rows of a batch (with only the used columns) to a pane.
     pub fn add(&self, pane: &mut Pane, used: &RecordBatch, rows: Option<Vec<u32>>, retract: Option<&[bool]>) -> Result<()> {
-        let key = |rows: &RecordBatch| self.key.iter().map(|k| rows.column(*k).clone()).collect::<Vec<_>>();
-        let Some(rows) = rows else { return pane.add_rows(&key(used), used, retract) };
-        let retract: Option<Vec<bool>> = retract.map(|r| rows.iter().map(|i| r[*i as usize]).collect());
-        let some = take_record_batch(used, &UInt32Array::from(rows))?;
-        pane.add_rows(&key(&some), &some, retract.as_deref())
+        let (key, used, retract) = self.part(used, rows, retract)?;
+        pane.add_rows(&key, &used, retract.as_deref())
     }
 }
 
@@ -434,17 +458,17 @@ impl WindowAggregate {
 }
 
 /// The slices that partial states carry as columns.
-struct WindowBounds {
+pub(crate) struct WindowBounds {
     starts: ArrayRef,
     ends: ArrayRef,
 }
 
 impl WindowBounds {
-    fn read(rows: &RecordBatch, key_width: usize) -> Self {
+    pub fn read(rows: &RecordBatch, key_width: usize) -> Self {
         Self { starts: rows.column(key_width).clone(), ends: rows.column(key_width + 1).clone() }
     }
 
-    fn slices(&self) -> Vec<SliceRows> {
+    pub fn slices(&self) -> Vec<SliceRows> {
         use arrow_array::cast::AsArray;
         use arrow_array::types::Int64Type;
         let (starts, ends) = (self.starts.as_primitive::<Int64Type>().values(), self.ends.as_primitive::<Int64Type>().values());
@@ -456,7 +480,7 @@ impl WindowBounds {
     }
 }
 
-fn some_rows(batch: &ChangelogBatch, rows: Option<Vec<u32>>) -> Result<ChangelogBatch> {
+pub(crate) fn some_rows(batch: &ChangelogBatch, rows: Option<Vec<u32>>) -> Result<ChangelogBatch> {
     match rows {
         Some(rows) => batch.take(&UInt32Array::from(rows)),
         None => Ok(batch.clone()),
@@ -568,6 +592,23 @@ mod tests {
             +I pen 320 00:00:20 00:00:30
             +I pen 64 00:00:25 00:00:35";
         check_net_effect(&spec(HOP), &[&schema(ROWS)], STEPS, expected);
+    }
+
+    #[test]
+    fn hopping_windows_may_have_many_slices() {
+        let many = spec(WindowKind::Hop { slide_ms: 100, size_ms: 10_000, offset_ms: 0 });
+        let steps = "+I pen 1 00:00:01
+            +I pen 2 00:00:01.100
+            watermark 00:00:05
+            +I pen 4 00:00:00.950
+            watermark end";
+        let changes = run_as_written(&many, &[&many.rows], steps);
+        // 101 windows hold a row; the third row comes for those that end after 00:00:05.
+        assert_eq!(changes.len(), 101);
+        assert_eq!(changes[0], "+I pen 1 1969-12-31T23:59:51.100 00:00:01.100");
+        assert_eq!(changes[39], "+I pen 3 1969-12-31T23:59:55 00:00:05");
+        assert_eq!(changes[40], "+I pen 7 1969-12-31T23:59:55.100 00:00:05.100");
+        check_net_effect(&many, &[&many.rows], steps, &changes.join("\n"));
     }
 
     #[test]

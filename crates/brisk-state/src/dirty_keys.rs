@@ -92,10 +92,23 @@ impl DirtyKeys {
         index: &KeyIndex,
         prefix: &[u8],
         key_groups: u16,
+        rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
+    ) -> Result<()> {
+        self.write_some(writer, table, (index, &index.ids()), prefix, key_groups, rows)
+    }
+
+    /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `all` are the ids of this one.
+    pub fn write_some(
+        &mut self,
+        writer: &mut dyn SnapshotWriter,
+        table: &str,
+        (index, all): (&KeyIndex, &[u32]),
+        prefix: &[u8],
+        key_groups: u16,
         mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
         let ids: Vec<u32> = match writer.kind() {
-            SnapshotKind::Full => index.ids(),
+            SnapshotKind::Full => all.to_vec(),
             SnapshotKind::Incremental => self.dirty.iter().filter(|id| index.contains_id(*id)).collect(),
         };
         for chunk in ids.chunks(CHUNK) {

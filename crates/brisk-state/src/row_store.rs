@@ -47,6 +47,13 @@ struct Slot {
     row: u32,
 }
 
+impl Block {
+    /// Whether so few rows are left that the rest is worth a copy.
+    fn is_sparse(&self) -> bool {
+        self.live == 0 || (self.live * 4 <= self.ids.len() && self.ids.len() >= 16)
+    }
+}
+
 const FREE: Slot = Slot { block: u32::MAX, row: 0 };
 
 impl RowStore {
@@ -129,7 +136,7 @@ impl RowStore {
 
     /// Forgets rows. Their ids may be handed out again.
     pub fn free(&mut self, ids: &[RowId]) -> Result<()> {
-        let mut touched = Vec::new();
+        let mut sparse = Vec::new();
         for &id in ids {
             let slot = std::mem::replace(&mut self.slots[id as usize], FREE);
             assert_ne!(slot.block, FREE.block, "a row is freed once");
@@ -137,11 +144,13 @@ impl RowStore {
             let block = self.blocks[slot.block as usize].as_mut().expect("a used slot names a block");
             block.ids[slot.row as usize] = NO_ROW;
             block.live -= 1;
-            if touched.last() != Some(&slot.block) {
-                touched.push(slot.block);
+            if block.is_sparse() {
+                sparse.push(slot.block);
             }
         }
-        for block in touched {
+        sparse.sort_unstable();
+        sparse.dedup();
+        for block in sparse {
             self.tidy(block)?;
         }
         Ok(())
@@ -196,7 +205,7 @@ impl RowStore {
         let Some(block) = &self.blocks[place as usize] else { return Ok(()) };
         if block.live == 0 {
             self.remove_block(place);
-        } else if block.live * 4 <= block.ids.len() && block.ids.len() >= 16 {
+        } else if block.is_sparse() {
             self.rewrite(&[place])?;
             self.merge_small()?;
         }
