@@ -174,7 +174,10 @@ fn slice(call: &Call<'_>) -> Result<ArrayRef> {
             let start = i64::from(start.get(row)?);
             let end = end.as_ref().map_or(Some(length), |e| e.get(row).map(i64::from))?;
             let from = if start < 0 { start + length } else { start - 1 }.max(0);
-            let to = if end < 0 { end + length + 1 } else { end.max(1) }.min(length);
+            let to = match if end < 0 { end + length + 1 } else { end } {
+                0 => 1,
+                end => end.min(length),
+            };
             Some((range.start, from, to))
         };
         let ended = bounds().map(|(base, from, to)| (from..to).for_each(|i| picks.add(0, base + i as usize)));

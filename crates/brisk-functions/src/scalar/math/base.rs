@@ -55,13 +55,13 @@ fn push_hex(out: &mut String, byte: u8) {
     out.push(DIGITS[usize::from(byte & 15)] as char);
 }
 
-/// NULL where a character is no digit. An odd first digit stands for a byte of its own.
+/// NULL where a character is no digit. An odd first digit gives a zero byte, as in Flink.
 fn unhex(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0);
     Ok(build_binary(call.rows, |row| {
         let digits = texts.get(row)?.chars().map(|c| c.to_digit(16).map(|d| d as u8)).collect::<Option<Vec<u8>>>()?;
-        let (first, pairs) = digits.split_at(digits.len() % 2);
-        Some(first.iter().copied().chain(pairs.chunks_exact(2).map(|p| p[0] << 4 | p[1])).collect())
+        let (odd, pairs) = digits.split_at(digits.len() % 2);
+        Some(odd.iter().map(|_| 0).chain(pairs.chunks_exact(2).map(|p| p[0] << 4 | p[1])).collect())
     }))
 }
 
@@ -76,7 +76,7 @@ mod tests {
         check("HEX", &[int(100)], "64");
         check("HEX", &[text("*_T")], "2A5F54");
         check("UNHEX", &[text("466C696E6B")], "Flink");
-        check("UNHEX", &[text("1")], "\u{1}");
+        check("UNHEX", &[text("1")], "\0");
         check("UNHEX", &[text("z")], "NULL");
     }
 }

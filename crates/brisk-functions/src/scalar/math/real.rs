@@ -40,7 +40,7 @@ pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         of_one!("SQRT", f64::sqrt),
         of_one!("EXP", f64::exp),
         of_one!("LN", f64::ln),
-        of_one!("LOG2", f64::log2),
+        of_one!("LOG2", |x| x.ln() / 2f64.ln()),
         of_one!("LOG10", f64::log10),
         Builtin::new("LOG", |args| bind(args, &[Want::Double, Want::Double], 1, DataType::Double), log),
         of_one!("SIN", f64::sin),

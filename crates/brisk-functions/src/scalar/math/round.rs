@@ -11,7 +11,7 @@ use super::super::binding::{Want, coerce, expect_count};
 use super::super::builtin::Builtin;
 use super::super::reader::build_numbers;
 use super::super::{Argument, Call, ScalarFunction, Signature};
-use crate::cast::{divide_half_up, fits, parse_decimal, power_of_ten, write_double};
+use crate::cast::{divide_half_up, fits, power_of_ten};
 use crate::types::decimal_round;
 
 pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
@@ -59,11 +59,11 @@ fn to_digits(call: &Call<'_>, mode: Mode) -> Result<ArrayRef> {
         T::BigInt => integers::<Int64Type>(call, digits, |v| v as i64, mode),
         T::Float => {
             let values = call.number::<Float32Type>(0);
-            build_numbers::<Float32Type>(call.rows, |row| Some(real(f64::from(values.get(row)?), digits(row)?, mode, true) as f32))
+            build_numbers::<Float32Type>(call.rows, |row| Some(real(f64::from(values.get(row)?), digits(row)?, mode) as f32))
         }
         T::Double => {
             let values = call.number::<Float64Type>(0);
-            build_numbers::<Float64Type>(call.rows, |row| Some(real(values.get(row)?, digits(row)?, mode, false)))
+            build_numbers::<Float64Type>(call.rows, |row| Some(real(values.get(row)?, digits(row)?, mode)))
         }
         T::Decimal { scale, .. } => decimals(call, *scale, digits, mode)?,
         other => return Err(brisk_core::Error::internal(format!("rounding of {other}"))),
@@ -106,57 +106,21 @@ fn decimals(call: &Call<'_>, scale: u8, digits: impl Fn(usize) -> Option<i32>, m
     Ok(Arc::new(rounded.with_precision_and_scale(precision, to as i8)?))
 }
 
-/// By the decimal digits that the number prints: 1.005 rounds to 1.01.
-fn real(value: f64, digits: i32, mode: Mode, is_float: bool) -> f64 {
-    if !value.is_finite() {
-        return value;
-    }
-    let mut text = String::new();
-    if is_float {
-        crate::cast::write_float(&mut text, value as f32)
-    } else {
-        write_double(&mut text, value)
-    }
-    if digits < 0 {
-        return parse_decimal(&text, 0)
-            .flatten()
-            .map_or(value, |v| if mode == Mode::Truncate { exact(value as i128, -digits, mode) as f64 } else { round_whole(&text, v, digits) });
-    }
-    if mode == Mode::Truncate {
-        return truncate_text(&text, digits as usize).unwrap_or(value);
-    }
-    let kept = digits.min(38) as u8;
-    match parse_decimal(&text, kept) {
-        Some(Some(unscaled)) => crate::cast::decimal_to_f64(unscaled, kept),
-        // More than 38 digits: there are no fraction digits to drop.
-        _ => value,
-    }
-}
-
-fn round_whole(text: &str, whole: i128, digits: i32) -> f64 {
-    // One digit more than the step keeps a fraction from being rounded twice.
-    match parse_decimal(text, 1) {
-        Some(Some(tenths)) => (exact(tenths, 1 - digits, Mode::Round) / 10) as f64,
-        _ => exact(whole, -digits, Mode::Round) as f64,
-    }
-}
-
-fn truncate_text(text: &str, digits: usize) -> Option<f64> {
-    let plain = match text.split_once('E') {
-        Some((mantissa, exponent)) => {
-            let exponent: i32 = exponent.parse().ok()?;
-            if exponent >= 17 {
-                return None;
-            }
-            let unscaled = parse_decimal(&format!("{mantissa}E{exponent}"), 38.min((17 - exponent).max(0) as u8))??;
-            let mut plain = String::new();
-            crate::cast::write_decimal(&mut plain, unscaled, 38.min((17 - exponent).max(0) as u8));
-            plain
+/// By the decimal digits that the DOUBLE prints: 1.005 rounds to 1.01. A FLOAT is widened first.
+fn real(value: f64, digits: i32, mode: Mode) -> f64 {
+    // The shortest text, `1.25e-7`, as a whole number and where its point is.
+    let text = format!("{value:e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return value };
+    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
+    let (Ok(unscaled), Ok(exponent)) = (mantissa.replace('.', "").parse::<i128>(), exponent.parse::<i32>()) else { return value };
+    match fraction - exponent - digits {
+        ..=0 => value,
+        dropped @ 1..=38 => {
+            let kept = exact(unscaled, dropped, mode) / power_of_ten(dropped as u8);
+            format!("{kept}e{}", -digits).parse().unwrap_or(value)
         }
-        None => text.to_string(),
-    };
-    let (whole, fraction) = plain.split_once('.')?;
-    format!("{whole}.{}", &fraction[..fraction.len().min(digits)]).trim_end_matches('.').parse().ok()
+        _ => 0.0,
+    }
 }
 
 fn bind_whole(args: &[Argument]) -> Result<Signature> {

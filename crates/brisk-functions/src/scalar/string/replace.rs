@@ -73,7 +73,8 @@ fn bind_overlay(args: &[Argument]) -> Result<Signature> {
     Ok(signature)
 }
 
-/// OVERLAY(text PLACING new FROM start [FOR count]): unchanged where the start is outside.
+/// OVERLAY(text PLACING new FROM start [FOR count]): unchanged where the start is outside. What follows is kept only if
+/// the count is positive, as in Flink.
 fn overlay(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, news, starts) = (call.text(0), call.text(1), call.number::<Int32Type>(2));
     let counts = (call.args.len() > 3).then(|| call.number::<Int32Type>(3));
@@ -90,7 +91,9 @@ fn overlay(call: &Call<'_>) -> Result<ArrayRef> {
         let start = start as usize - 1;
         out.push_str(&text[..byte_of(text, start)]);
         out.push_str(new);
-        out.push_str(&text[byte_of(text, start.saturating_add(count))..]);
+        if count > 0 {
+            out.push_str(&text[byte_of(text, start.saturating_add(count))..]);
+        }
         Some(())
     }))
 }

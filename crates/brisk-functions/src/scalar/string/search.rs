@@ -38,10 +38,10 @@ fn locate(call: &Call<'_>) -> Result<ArrayRef> {
             Some(starts) => starts.get(row)?,
             None => 1,
         };
-        if start < 1 {
-            return Some(0);
+        if needle.is_empty() {
+            return Some(1);
         }
-        let from = byte_of(text, start as usize - 1);
+        let from = byte_of(text, start.max(1) as usize - 1);
         Some(text[from..].find(needle).map_or(0, |at| position_of(text, from + at)))
     }))
 }
@@ -90,9 +90,10 @@ fn forwards(text: &str, needle: &str, start: usize, count: usize) -> i32 {
     0
 }
 
-/// Matches that start at or before the `back`-th character from the end.
+/// Matches that end at or before the `back`-th character from the end.
 fn backwards(text: &str, needle: &str, back: usize, count: usize) -> i32 {
-    let Some(latest) = text.chars().count().checked_sub(back) else { return 0 };
+    let skipped = back - 1 + needle.chars().count();
+    let Some(latest) = text.chars().count().checked_sub(skipped) else { return 0 };
     let mut starts = text.char_indices().map(|(at, _)| at).take(latest + 1).collect::<Vec<_>>();
     starts.retain(|&at| text[at..].starts_with(needle));
     match starts.len().checked_sub(count) {
@@ -125,7 +126,9 @@ mod tests {
         check("INSTR", &[text("Corporate Floor"), text("or"), int(-3), int(2)], "2");
         check("INSTR", &[text("Tech on the net"), text("e"), int(1), int(2)], "11");
         check("INSTR", &[text("Tech on the net"), text("e"), int(-3), int(2)], "2");
+        check("INSTR", &[text("abcor"), text("or"), int(-2)], "0");
         check("INSTR", &[null(T::STRING), text("e")], "NULL");
+        check("POSITION", &[text(""), text("abc")], "1");
     }
 
     #[test]

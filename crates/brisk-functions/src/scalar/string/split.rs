@@ -24,7 +24,7 @@ pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     .to_vec()
 }
 
-/// An empty delimiter splits every character.
+/// An empty delimiter splits every character; an empty text has no parts.
 fn split(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, delimiters) = (call.text(0), call.text(1));
     let mut builder = ListBuilder::new(StringBuilder::new());
@@ -36,7 +36,7 @@ fn split(call: &Call<'_>) -> Result<ArrayRef> {
         if delimiter.is_empty() {
             let mut buffer = [0; 4];
             text.chars().for_each(|c| builder.values().append_value(c.encode_utf8(&mut buffer)));
-        } else {
+        } else if !text.is_empty() {
             text.split(delimiter).for_each(|part| builder.values().append_value(part));
         }
         builder.append(true);
