@@ -33,6 +33,8 @@ pub struct Numbers {
     pub keys: i64,
     pub batch: i64,
     pub pause: Duration,
+    /// No more pauses.
+    pub hurry: AtomicBool,
     /// Fails once, at this position of any split.
     pub fail_at: Option<i64>,
     pub failed: AtomicBool,
@@ -52,6 +54,7 @@ impl Default for Numbers {
             keys: 17,
             batch: 10,
             pause: Duration::ZERO,
+            hurry: AtomicBool::new(false),
             fail_at: None,
             failed: AtomicBool::new(false),
             released: AtomicU64::new(u64::MAX),
@@ -107,7 +110,9 @@ impl Source for NumbersSource {
 impl SourceReader for NumbersReader {
     fn poll(&mut self, max_wait: Duration) -> Result<Poll> {
         let n = self.numbers.clone();
-        std::thread::sleep(n.pause.min(max_wait));
+        if !n.hurry.load(Ordering::Relaxed) {
+            std::thread::sleep(n.pause.min(max_wait));
+        }
         if n.bounded && self.positions.iter().all(|(_, _, at)| *at == n.rows) {
             return Ok(Poll::Finished);
         }

@@ -35,7 +35,9 @@ impl World {
         Job::start(summing_graph(&self.numbers, &self.sums, &self.rows), options, restore).unwrap()
     }
 
+    /// Runs the rest without pauses.
     fn finish(&self, options: JobOptions, restore: Restore) -> crate::job::JobResult {
+        self.numbers.hurry.store(true, Ordering::Relaxed);
         let result = self.start(options, restore).wait_for(SOON).expect("the job ends").unwrap();
         assert_eq!(result.outcome, Outcome::Finished);
         result
@@ -48,7 +50,7 @@ impl World {
 }
 
 fn slow_numbers() -> Numbers {
-    Numbers { pause: Duration::from_millis(1), rows: 2000, ..Numbers::default() }
+    Numbers { pause: Duration::from_millis(1), rows: 10_000, ..Numbers::default() }
 }
 
 /// The manifest and state files below a directory.
@@ -96,12 +98,15 @@ fn crashes_and_other_parallelisms_change_nothing() {
 
 #[test]
 fn a_failure_restarts_the_job_from_its_newest_checkpoint() {
-    let world = World::new(Numbers { fail_at: Some(1500), ..slow_numbers() });
+    let world = World::new(Numbers { fail_at: Some(1500), released: 1000.into(), ..slow_numbers() });
     let mut options = world.options(2);
     options.restart = RestartStrategy::Fixed { attempts: 1, delay: Duration::from_millis(1) };
-    options.checkpoint = options.checkpoint.map(|c| c.every(Duration::from_millis(10)));
-    world.rows.fail_commit.store(false, Ordering::Relaxed);
-    let result = world.finish(options, Restore::None);
+    let handle = world.start(options, Restore::None);
+    after_rows(&handle, 300);
+    handle.trigger_checkpoint().unwrap();
+    world.numbers.released.store(u64::MAX, Ordering::Relaxed);
+    world.numbers.hurry.store(true, Ordering::Relaxed);
+    let result = handle.wait_for(SOON).unwrap().unwrap();
     assert_eq!(result.restarts, 1);
     assert!(result.restored.is_some());
     assert!(result.status.last_error.unwrap().contains("the numbers ran out"));
@@ -236,5 +241,5 @@ fn state_of_unknown_operators_is_not_dropped_unasked() {
     options.allow_non_restored_state = true;
     let result = Job::start(graph, options, Restore::Latest).unwrap().wait_for(SOON).unwrap().unwrap();
     assert_eq!(result.outcome, Outcome::Finished);
-    assert_eq!(world.rows.values().len(), 6000);
+    assert_eq!(world.rows.values().len(), 30_000);
 }
