@@ -44,7 +44,7 @@ impl SessionOptions<'_> {
     /// `fallback_dir`: where checkpoints go if the script does not say.
     pub fn job(&self, name: &str, parallelism: usize, fallback_dir: Option<&str>, fallback_interval: Option<Duration>) -> Result<JobOptions> {
         let mut options = JobOptions { name: name.to_string(), parallelism, ..JobOptions::default() };
-        if let Some(groups) = self.number("pipeline.max-parallelism")? {
+        if let Some(groups) = self.number::<u64>("pipeline.max-parallelism")? {
             options.key_groups = u16::try_from(groups).map_err(|_| Error::invalid("'pipeline.max-parallelism' is more than 65535"))?;
         }
         let dir = self.text("execution.checkpointing.dir").or_else(|| self.text("state.checkpoints.dir")).or_else(|| fallback_dir.map(str::to_string));
