@@ -118,7 +118,12 @@ impl ScriptRunner {
         let bounded = graph.is_bounded();
         let options = self.job_options(parallelism)?;
         self.started += 1;
-        let handle = Job::start(graph, options, self.options.restore.clone())?;
+        // Without a place for checkpoints there is none to begin at.
+        let restore = match (&self.options.restore, &options.checkpoint) {
+            (Restore::Latest, None) => Restore::None,
+            (restore, _) => restore.clone(),
+        };
+        let handle = Job::start(graph, options, restore)?;
         self.jobs.push(RunningJob { handle, bounded, statement });
         Ok(())
     }

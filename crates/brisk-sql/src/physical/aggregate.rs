@@ -400,8 +400,8 @@ pub(super) fn call_text(call: &LogicalCall, input: &Schema) -> String {
     let filter = call.filter.map_or(String::new(), |f| format!(" FILTER {}", names(input, &[f])));
     let literals = match &call.function {
         LogicalFunction::Aggregate { signature, .. } if signature.literals.iter().any(Option::is_some) => {
-            let texts = signature.literals.iter().zip(&signature.args).map(|(l, t)| match l {
-                Some(value) => Expr::literal(Arc::clone(value), t.clone()).to_string(),
+            let texts = signature.literals.iter().map(|l| match l {
+                Some(value) => format!("{value:?}").split_whitespace().collect::<Vec<_>>().join(" "),
                 None => "_".to_string(),
             });
             format!(" of ({})", texts.collect::<Vec<_>>().join(", "))

@@ -198,17 +198,19 @@ impl Planner<'_> {
     pub(super) fn correlate(&mut self, plan: &Plan, correlate: &Correlate, need_before: bool) -> Result<Stream> {
         let input = self.build(&correlate.input, need_before)?;
         let output = plan.schema();
-        let returns = Schema::new(output.columns[input.schema.len()..].to_vec());
+        let returned = output.columns.len() - usize::from(correlate.ordinality);
+        let returns = Schema::new(output.columns[input.schema.len()..returned].to_vec());
         let args = correlate.args.iter().map(|a| a.to_string()).collect::<Vec<_>>().join(", ");
         let kind = if correlate.outer { "LEFT" } else { "INNER" };
-        let description = format!("{kind} {}({args})", correlate.function.name());
+        let ordinality = if correlate.ordinality { " WITH ORDINALITY" } else { "" };
+        let description = format!("{kind} {}({args}){ordinality}", correlate.function.name());
         let mode = input.mode;
         let parallelism = self.graph.nodes[input.node].parallelism;
         let spec = UnnestSpec {
             function: Arc::clone(&correlate.function),
             args: correlate.args.clone(),
             returns,
-            ordinality: false,
+            ordinality: correlate.ordinality,
             condition: None,
             left: correlate.outer,
             output: output.clone(),
