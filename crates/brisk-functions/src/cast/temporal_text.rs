@@ -341,7 +341,7 @@ pub fn local_to_utc(local: i64, unit: TimeUnit, zone: Tz) -> i64 {
     }
     let per_second = units_per_second(unit);
     let (seconds, fraction) = (local.div_euclid(per_second), local.rem_euclid(per_second));
-    (seconds - offset_of_local(seconds, zone)) * per_second + fraction
+    (seconds - offset_of_local(seconds, zone)).saturating_mul(per_second).saturating_add(fraction)
 }
 
 /// What clocks in `zone` show at an instant, counted in the same unit.
@@ -352,7 +352,7 @@ pub fn utc_to_local(instant: i64, unit: TimeUnit, zone: Tz) -> i64 {
     let per_second = units_per_second(unit);
     let offset = DateTime::from_timestamp(instant.div_euclid(per_second), 0)
         .map_or(0, |t| i64::from(zone.offset_from_utc_datetime(&t.naive_utc()).fix().local_minus_utc()));
-    instant + offset * per_second
+    instant.saturating_add(offset * per_second)
 }
 
 /// The offset in seconds that a zone has at a local time: the earlier one where there are two, and in a gap the one

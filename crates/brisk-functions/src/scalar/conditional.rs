@@ -80,8 +80,27 @@ fn bind_typeof(args: &[Argument]) -> Result<Signature> {
 }
 
 fn type_of(call: &Call<'_>) -> Result<ArrayRef> {
-    let text = call.arg_types[0].to_string();
+    let in_full = call.args.len() > 1 && call.boolean(1).get(0) == Some(true);
+    let text = if in_full { full_name(&call.arg_types[0]) } else { call.arg_types[0].to_string() };
     Ok(Arc::new(StringArray::from(vec![text; call.rows])))
+}
+
+/// The type without abbreviations.
+fn full_name(sql_type: &SqlType) -> String {
+    let name = match &sql_type.data_type {
+        T::Varchar(n) => format!("VARCHAR({n})"),
+        T::Varbinary(n) => format!("VARBINARY({n})"),
+        T::TimestampLtz(p) => format!("TIMESTAMP({p}) WITH LOCAL TIME ZONE"),
+        T::Array(item) => format!("ARRAY<{}>", full_name(item)),
+        T::Multiset(item) => format!("MULTISET<{}>", full_name(item)),
+        T::Map(key, value) => format!("MAP<{}, {}>", full_name(key), full_name(value)),
+        T::Row(fields) => {
+            let fields: Vec<String> = fields.iter().map(|f| format!("`{}` {}", f.name.replace('`', "``"), full_name(&f.sql_type))).collect();
+            format!("ROW<{}>", fields.join(", "))
+        }
+        other => other.to_string(),
+    };
+    if sql_type.nullable || sql_type.data_type == T::Null { name } else { format!("{name} NOT NULL") }
 }
 
 #[cfg(test)]
@@ -98,5 +117,7 @@ mod tests {
         check("LEAST", &[int(1), text("a")], "ERROR");
         check("COALESCE", &[null(T::BigInt), int(1)], "1");
         check("TYPEOF", &[Expr::int(1)], "INT NOT NULL");
+        check("TYPEOF", &[text("a")], "STRING");
+        check("TYPEOF", &[text("a"), Expr::boolean(true)], "VARCHAR(2147483647)");
     }
 }

@@ -70,11 +70,11 @@ pub(super) fn evaluate(operator: Operator, call: &Call<'_>) -> Result<Columnar> 
         (a, b) if a.is_interval() && is_point(b) => shift(call, 1, 0, false)?,
         (T::IntervalYearMonth(_), T::IntervalYearMonth(_)) => {
             let sign = if operator == Operator::Minus { -1 } else { 1 };
-            pairs::<IntervalYearMonthType, IntervalYearMonthType, IntervalYearMonthType>(call, 0, 1, |a, b| Some(a.wrapping_add(sign * b)))?
+            pairs::<IntervalYearMonthType, IntervalYearMonthType, IntervalYearMonthType>(call, 0, 1, |a, b| Some(a.wrapping_add(b.wrapping_mul(sign))))?
         }
         (T::IntervalDayTime(_), T::IntervalDayTime(_)) => {
             let sign = if operator == Operator::Minus { -1 } else { 1 };
-            pairs::<DurationMillisecondType, DurationMillisecondType, DurationMillisecondType>(call, 0, 1, |a, b| Some(a.wrapping_add(sign * b)))?
+            pairs::<DurationMillisecondType, DurationMillisecondType, DurationMillisecondType>(call, 0, 1, |a, b| Some(a.wrapping_add(b.wrapping_mul(sign))))?
         }
         (a, b) if a.is_interval() => scale(operator, call, 0, 1, a, b)?,
         (a, b) => scale(operator, call, 1, 0, b, a)?,
@@ -137,7 +137,7 @@ fn shift_timestamp<P: ArrowTimestampType>(call: &Call<'_>, point: usize, interva
         });
     }
     let per_millisecond = per_second / 1000;
-    pairs::<P, DurationMillisecondType, P>(call, point, interval, |t, ms| t.checked_add((sign * ms).checked_mul(per_millisecond)?))
+    pairs::<P, DurationMillisecondType, P>(call, point, interval, |t, ms| t.checked_add(ms.checked_mul(sign * per_millisecond)?))
 }
 
 /// Combines two arguments row by row; `None` is a result out of range (or a division by zero).

@@ -81,6 +81,13 @@ fn comparisons_bring_operands_together() {
     check("=", &[of("1996-11-10", T::Date), text("1996-11-10")], "TRUE");
     check(">", &[bytes(b"hello world"), bytes(b"hello flink")], "TRUE");
     check("=", &[null(T::Int), int(1)], "NULL");
+    check("<", &[months(1), months(2)], "TRUE");
+    check(">=", &[Expr::boolean(true), Expr::boolean(false)], "TRUE");
+    check("=", &[interval(1), interval(1)], "TRUE");
+    check("GREATEST", &[months(1), months(2)], "+0-02");
+    check("LEAST", &[of("2020-01-01", T::Date), of("2019-01-01", T::Date)], "2019-01-01");
+    check("IN", &[double(1.0), double(2.0), double(1.0)], "TRUE");
+    check("IN", &[of("2020-01-01", T::Date), text("2020-01-01"), text("2020-01-02")], "TRUE");
     check("IS DISTINCT FROM", &[null(T::Int), null(T::Int)], "FALSE");
     check("IS NOT DISTINCT FROM", &[null(T::Int), int(1)], "FALSE");
     check("IS DISTINCT FROM", &[int(2), int(1)], "TRUE");

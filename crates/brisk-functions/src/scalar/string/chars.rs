@@ -55,21 +55,21 @@ fn reverse(call: &Call<'_>) -> Result<ArrayRef> {
     }))
 }
 
-/// A result may have so many bytes.
+/// The results of a batch may have so many bytes.
 const MAX_REPEATED: usize = 1 << 30;
 
 fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, counts) = (call.text(0), call.number::<Int32Type>(1));
-    let mut too_long = false;
+    let mut total = 0usize;
     let result = build_texts(call.rows, |row, out| {
         let (text, count) = (texts.get(row)?, counts.get(row)?.max(0) as usize);
-        too_long |= text.len().saturating_mul(count) > MAX_REPEATED;
-        if !too_long {
+        total = total.saturating_add(text.len().saturating_mul(count));
+        if total <= MAX_REPEATED {
             (0..count).for_each(|_| out.push_str(text));
         }
         Some(())
     });
-    if too_long {
+    if total > MAX_REPEATED {
         return Err(brisk_core::Error::compute("REPEAT gives more than a gigabyte"));
     }
     Ok(result)

@@ -20,17 +20,20 @@ fn bind(args: &[Argument]) -> Result<Signature> {
     bind_nullable(args, &[Want::Text, Want::Int, Want::Text], 3, T::STRING)
 }
 
-/// A result may have so many characters.
-const MAX_PADDED: usize = 1 << 28;
+/// The results of a batch may have so many bytes.
+const MAX_PADDED: usize = 1 << 30;
 
 fn pad(call: &Call<'_>, in_front: bool) -> Result<ArrayRef> {
     let (texts, lengths, fillings) = (call.text(0), call.number::<Int32Type>(1), call.text(2));
-    let mut too_long = false;
+    let mut total = 0usize;
     let result = build_texts(call.rows, |row, out| {
         let (text, wanted, filling) = (texts.get(row)?, lengths.get(row)?, fillings.get(row)?);
         let wanted = usize::try_from(wanted).ok().filter(|_| !filling.is_empty())?;
-        too_long |= wanted > MAX_PADDED;
-        let missing = wanted.saturating_sub(length(text)).min(MAX_PADDED);
+        let missing = wanted.saturating_sub(length(text));
+        total = total.saturating_add(text.len()).saturating_add(missing.saturating_mul(filling.len()));
+        if total > MAX_PADDED {
+            return None;
+        }
         let filled = filling.chars().cycle().take(missing);
         if in_front {
             out.extend(filled);
@@ -41,8 +44,8 @@ fn pad(call: &Call<'_>, in_front: bool) -> Result<ArrayRef> {
         }
         Some(())
     });
-    if too_long {
-        return Err(brisk_core::Error::compute(format!("padding to more than {MAX_PADDED} characters")));
+    if total > MAX_PADDED {
+        return Err(brisk_core::Error::compute("padding gives more than a gigabyte"));
     }
     Ok(result)
 }

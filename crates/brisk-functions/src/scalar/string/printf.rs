@@ -167,7 +167,8 @@ fn parse(text: &str) -> Option<(Directive, &str)> {
         rest = &behind[length..];
     }
     directive.conversion = rest.chars().next()?;
-    (directive.width <= MAX_WIDTH && directive.precision.is_none_or(|p| p <= MAX_WIDTH)).then(|| (directive, &rest[1..]))
+    let behind = &rest[directive.conversion.len_utf8()..];
+    (directive.width <= MAX_WIDTH && directive.precision.is_none_or(|p| p <= MAX_WIDTH)).then_some((directive, behind))
 }
 
 fn convert(value: &Value<'_>, row: usize, directive: &Directive) -> Option<String> {
@@ -290,5 +291,6 @@ mod tests {
         check("PRINTF", &[text("%,.2f|%-5s|%x"), double(1234.567), text("ab"), int(255)], "1,234.57|ab   |ff");
         check("PRINTF", &[text("%2$s %1$s"), text("a"), text("b")], "b a");
         check("PRINTF", &[text("%d"), text("a")], "NULL");
+        check("PRINTF", &[text("%ä"), text("a")], "NULL");
     }
 }
