@@ -1,10 +1,14 @@
 //! The `brisk` program: commands, server, ingest, live tables, alerts and the page.
 
 mod cli;
+mod ingest;
 mod job;
+mod live;
 mod output;
 mod registry;
 mod script;
+mod server;
+mod settings;
 
 use std::process::ExitCode;
 

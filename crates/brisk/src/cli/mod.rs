@@ -1,7 +1,10 @@
 //! The command line.
 
+mod client;
 mod explain;
+mod http;
 mod run;
+mod server;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,18 @@ enum Command {
     Run(run::RunArgs),
     /// Show the plan of a script: changelog modes, state per operator, delivery guarantee per sink.
     Explain(explain::ExplainArgs),
+    /// Serve jobs, HTTP ingest, live tables and metrics.
+    Server(server::ServerArgs),
+    /// Run a script on a server.
+    Submit(client::SubmitArgs),
+    /// List the jobs of a server.
+    Jobs(client::JobsArgs),
+    /// End a job of a server for good.
+    Cancel(client::JobArgs),
+    /// Take a savepoint of a job of a server.
+    Savepoint(client::SavepointArgs),
+    /// List the last checkpoints of a job of a server.
+    Checkpoints(client::JobArgs),
 }
 
 /// Runs the program. Exit status 0: success; 1: a failure that was reported; 2: wrong arguments.
@@ -29,6 +44,12 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Server(args) => server::run(args),
+        Command::Submit(args) => client::submit(args),
+        Command::Jobs(args) => client::jobs(args),
+        Command::Cancel(args) => client::cancel(args),
+        Command::Savepoint(args) => client::savepoint(args),
+        Command::Checkpoints(args) => client::checkpoints(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -10,8 +10,6 @@ pub struct Keys {
     limit: usize,
 }
 
-/// How many keys a log remembers.
-pub const REMEMBERED_KEYS: usize = 100_000;
 
 impl Keys {
     pub fn new(limit: usize) -> Self {

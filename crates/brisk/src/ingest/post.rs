@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use brisk_core::clock::Clock;
 use brisk_runtime::SystemClock;
@@ -28,7 +28,7 @@ use crate::server::{ApiError, ServerState};
 /// The longest idempotency key.
 const MAX_KEY_BYTES: usize = 255;
 
-pub(super) async fn receive(State(state): State<Arc<ServerState>>, OriginalUri(uri): OriginalUri, headers: HeaderMap, body: Body) -> Response {
+pub(super) async fn receive(State(state): State<Arc<ServerState>>, uri: Uri, headers: HeaderMap, body: Body) -> Response {
     let Some(table) = state.ingest.get(uri.path()) else { return unknown(uri.path()).into_response() };
     match accept(&table, &headers, body).await {
         Ok(response) => response,

@@ -24,7 +24,7 @@ use axum::Router;
 use axum::routing::get;
 
 pub use connector::LiveConnector;
-pub use table::{LiveTable, TableInfo};
+pub use table::LiveTable;
 
 use crate::server::{ApiError, ServerState};
 

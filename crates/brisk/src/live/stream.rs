@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
 use axum::response::Sse;
-use axum::response::sse::{Event, KeepAlive};
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
 use brisk_core::clock::Clock;
 use brisk_runtime::SystemClock;
 use futures_core::Stream;
@@ -41,7 +41,7 @@ pub(super) struct StreamQuery {
     filter: Option<String>,
 }
 
-pub(super) async fn changes(State(state): State<Arc<ServerState>>, Path(name): Path<String>, Query(query): Query<StreamQuery>) -> Result<Sse<Events>, ApiError> {
+pub(super) async fn changes(State(state): State<Arc<ServerState>>, Path(name): Path<String>, Query(query): Query<StreamQuery>) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
     let table = state.live.find(&name)?;
     let filter = query.filter.map(|f| Filter::parse(&table.info, &f)).transpose()?;
     // One event waits at most: the rest is collected by the table.

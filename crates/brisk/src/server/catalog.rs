@@ -92,10 +92,6 @@ impl Catalog {
         self.write(|table| table.insert(script.name.as_str(), json.as_str()).map(|_| ()).map_err(failed))
     }
 
-    pub fn remove(&self, name: &str) -> Result<()> {
-        self.write(|table| table.remove(name).map(|_| ()).map_err(failed))
-    }
-
     /// Changes the record of one job.
     pub fn set_job(&self, script: &str, id: &str, job: JobRecord) -> Result<()> {
         let Some(mut record) = self.script(script)? else { return Ok(()) };
@@ -132,7 +128,5 @@ mod tests {
         let catalog = Catalog::open(&path).expect("opens");
         let expected = ScriptRecord { jobs: [("s.t".to_owned(), failed)].into(), ..script("two") };
         assert_eq!(catalog.scripts().expect("read"), [expected]);
-        catalog.remove("s").expect("removed");
-        assert_eq!(catalog.scripts().expect("read"), []);
     }
 }
