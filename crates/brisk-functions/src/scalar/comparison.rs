@@ -13,7 +13,7 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_ord::cmp;
 use brisk_core::{DataType, Error, Result, SqlType};
 
-use super::binding::expect_count;
+use super::binding::{expect_count, no_common};
 use super::equality::equality;
 use super::{Argument, Call, ScalarFunction, Signature};
 use crate::Columnar;
@@ -250,12 +250,12 @@ impl ScalarFunction for In {
             Some(t) if t.data_type == DataType::Null => DataType::Boolean,
             Some(t) => t.data_type,
             None => {
-                // Text in the list is read as what is looked for, where that is a date or time.
-                let pairs = args[1..].iter().map(|a| operand_types(&args[0], a, "IN")).collect::<Result<Vec<_>>>()?;
-                match pairs.iter().flatten().find(|t| !t.data_type.is_character()) {
-                    Some(t) => t.data_type.clone(),
-                    None => DataType::STRING,
+                // Text is read as the date or time that it is compared with.
+                for arg in &args[1..] {
+                    operand_types(&args[0], arg, "IN")?;
                 }
+                let others: Vec<SqlType> = types.iter().filter(|t| !t.data_type.is_character()).cloned().collect();
+                common_type(&others).ok_or_else(|| no_common(&types))?.data_type
             }
         };
         let args = types.iter().map(|t| SqlType { data_type: common.clone(), nullable: t.nullable }).collect();

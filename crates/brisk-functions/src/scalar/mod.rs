@@ -6,6 +6,8 @@ pub(crate) mod builtin;
 mod collection;
 mod comparison;
 mod conditional;
+#[cfg(test)]
+mod contract_tests;
 mod decimal;
 mod digest;
 mod encoding;

@@ -92,30 +92,34 @@ fn evaluate(name: &str, args: &[Expr]) -> String {
 
 /// The same call with the arguments as columns of two rows; functions that read constants at binding keep theirs.
 fn evaluate_columns(bound: &Expr, args: &[Expr]) -> String {
-    let Expr::Call { function, args: bound_args, sql_type } = bound else { unreachable!("a call") };
-    let columns = args.iter().enumerate().map(|(i, a)| Column::new(format!("c{i}"), a.sql_type())).collect();
-    let arrays: Vec<ArrayRef> = args
-        .iter()
-        .map(|a| {
-            let one = a.evaluate_array(&one_row(), &context()).unwrap();
-            arrow_select::concat::concat(&[one.as_ref(), one.as_ref()]).unwrap()
-        })
-        .collect();
-    let options = RecordBatchOptions::new().with_row_count(Some(2));
-    let rows = RecordBatch::try_new_with_options(Schema::new(columns).to_arrow(), arrays, &options).unwrap();
-    let as_columns = args.iter().enumerate().zip(bound_args).map(|((i, a), bound)| crate::expr::cast(Expr::column(i, a.sql_type()), &bound.sql_type()));
-    let call = Expr::Call { function: function.clone(), args: as_columns.collect(), sql_type: sql_type.clone() };
-    match call.evaluate_array(&rows, &context()) {
+    let call = over_columns(bound, args);
+    match call.evaluate_array(&columns_of(args), &context()) {
         Ok(array) => {
+            let sql_type = bound.sql_type();
             assert_eq!(array.len(), 2);
-            assert_eq!(value_text(array.as_ref(), sql_type, 0), value_text(array.as_ref(), sql_type, 1));
-            value_text(array.as_ref(), sql_type, 1)
+            assert_eq!(value_text(array.as_ref(), &sql_type, 0), value_text(array.as_ref(), &sql_type, 1));
+            value_text(array.as_ref(), &sql_type, 1)
         }
         Err(_) => "ERROR".to_string(),
     }
 }
 
-fn one_row() -> RecordBatch {
-    let options = RecordBatchOptions::new().with_row_count(Some(1));
-    RecordBatch::try_new_with_options(Arc::new(arrow_schema::Schema::empty()), vec![], &options).unwrap()
+/// A call over constants as the same call over columns.
+pub fn over_columns(bound: &Expr, args: &[Expr]) -> Expr {
+    let Expr::Call { function, args: bound_args, sql_type } = bound else { unreachable!("a call") };
+    let columns = args.iter().enumerate().map(|(i, a)| Expr::column(i, a.sql_type()));
+    let args = columns.zip(bound_args).map(|(column, bound)| crate::expr::cast(column, &bound.sql_type())).collect();
+    Expr::Call { function: function.clone(), args, sql_type: sql_type.clone() }
+}
+
+/// Two equal rows of these constants.
+pub fn columns_of(args: &[Expr]) -> RecordBatch {
+    let columns = args.iter().enumerate().map(|(i, a)| Column::new(format!("c{i}"), a.sql_type())).collect();
+    let twice = |a: &Expr| {
+        let one = a.as_literal().unwrap();
+        arrow_select::concat::concat(&[one.as_ref(), one.as_ref()]).unwrap()
+    };
+    let arrays: Vec<ArrayRef> = args.iter().map(twice).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(2));
+    RecordBatch::try_new_with_options(Schema::new(columns).to_arrow(), arrays, &options).unwrap()
 }

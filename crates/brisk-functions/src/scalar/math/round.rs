@@ -75,11 +75,11 @@ where
     P::Native: Into<i64>,
 {
     let values = call.number::<P>(0);
-    build_numbers::<P>(call.rows, |row| Some(narrow(exact(i128::from(values.get(row)?.into()), -digits(row)?, mode))))
+    build_numbers::<P>(call.rows, |row| Some(narrow(exact(i128::from(values.get(row)?.into()), -i64::from(digits(row)?), mode))))
 }
 
 /// Clears the last `dropped` digits.
-fn exact(value: i128, dropped: i32, mode: Mode) -> i128 {
+fn exact(value: i128, dropped: i64, mode: Mode) -> i128 {
     if dropped <= 0 {
         return value;
     }
@@ -99,7 +99,7 @@ fn decimals(call: &Call<'_>, scale: u8, digits: impl Fn(usize) -> Option<i32>, m
     };
     let values = call.number::<Decimal128Type>(0);
     let round = |row: usize| {
-        let rounded = exact(values.get(row)?, i32::from(scale) - digits(row)?, mode);
+        let rounded = exact(values.get(row)?, i64::from(scale) - i64::from(digits(row)?), mode);
         crate::cast::rescale(rounded, scale, to).filter(|v| fits(*v, precision))
     };
     let rounded: Decimal128Array = (0..call.rows).map(round).collect();
@@ -111,13 +111,13 @@ fn real(value: f64, digits: i32, mode: Mode) -> f64 {
     // The shortest text, `1.25e-7`, as a whole number and where its point is.
     let text = format!("{value:e}");
     let Some((mantissa, exponent)) = text.split_once('e') else { return value };
-    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i32);
-    let (Ok(unscaled), Ok(exponent)) = (mantissa.replace('.', "").parse::<i128>(), exponent.parse::<i32>()) else { return value };
-    match fraction - exponent - digits {
+    let fraction = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len() as i64);
+    let (Ok(unscaled), Ok(exponent)) = (mantissa.replace('.', "").parse::<i128>(), exponent.parse::<i64>()) else { return value };
+    match fraction - exponent - i64::from(digits) {
         ..=0 => value,
         dropped @ 1..=38 => {
             let kept = exact(unscaled, dropped, mode) / power_of_ten(dropped as u8);
-            format!("{kept}e{}", -digits).parse().unwrap_or(value)
+            format!("{kept}e{}", -i64::from(digits)).parse().unwrap_or(value)
         }
         _ => 0.0,
     }
