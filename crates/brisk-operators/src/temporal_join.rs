@@ -32,7 +32,7 @@ pub struct TemporalJoinSpec {
     pub condition: JoinCondition,
     pub time: TemporalTime,
     pub left: Schema,
-    /// The right input is a changelog by the primary key: `+I` and `+U` start a version, `-D` (and `-U`) end one.
+    /// The right input is a changelog by the primary key: `+I` and `+U` start a version, `-D` ends one.
     pub right: Schema,
     pub time_zone: chrono_tz::Tz,
 }
@@ -223,12 +223,13 @@ impl Waiting {
 }
 
 impl Versions {
+    /// A `-U` says nothing: it bears the time of the version that it ends, and the `+U` behind it says when.
     fn insert(&mut self, batch: &ChangelogBatch, times: &[i64]) -> Result<()> {
-        let all: Vec<u32> = (0..batch.num_rows() as u32).collect();
-        let ids = self.table.insert(&batch.rows, &all)?;
+        let telling: Vec<u32> = (0..batch.num_rows() as u32).filter(|&row| batch.kind(row as usize) != RowKind::UpdateBefore).collect();
+        let ids = self.table.insert(&batch.rows, &telling)?;
         let mut replaced = Vec::new();
-        for (row, &id) in ids.iter().enumerate() {
-            replaced.extend(self.note(id, times[row], batch.kind(row).is_add()));
+        for (&row, &id) in telling.iter().zip(&ids) {
+            replaced.extend(self.note(id, times[row as usize], batch.kind(row as usize).is_add()));
         }
         self.table.remove(&replaced)
     }

@@ -24,6 +24,10 @@ impl Planner<'_> {
         if let Some(sets) = &aggregate.sets {
             return self.grouping_sets(plan, aggregate, sets, need_before);
         }
+        if aggregate.calls.iter().any(|c| matches!(c.function, LogicalFunction::Grouping { .. })) {
+            // GROUPING(..) of a plain GROUP BY: one set of all keys.
+            return self.grouping_sets(plan, aggregate, &[(0..aggregate.keys.len()).collect()], need_before);
+        }
         match windowed_aggregate(aggregate) {
             Some(windowed) => self.window_aggregate(plan, aggregate, windowed),
             None => self.group_aggregate(plan, aggregate, need_before),

@@ -278,11 +278,16 @@ impl Planner<'_> {
     /// Constant rows as a batch. Functions of the time are evaluated when the query is planned.
     fn evaluate_rows(&self, schema: &Schema, rows: &[Vec<Expr>]) -> Result<RecordBatch> {
         let context = EvalContext { processing_time_ms: self.settings().now_ms, time_zone: self.settings().time_zone };
-        let nothing = RecordBatch::try_new_with_options(Schema::default().to_arrow(), vec![], &RecordBatchOptions::new().with_row_count(Some(1)))?;
+        let one_row = RecordBatchOptions::new().with_row_count(Some(1));
+        let nothing = RecordBatch::try_new_with_options(Schema::default().to_arrow(), vec![], &one_row)?;
         let mut batches = Vec::with_capacity(rows.len());
         for row in rows {
             let values = row.iter().map(|e| e.evaluate_array(&nothing, &context)).collect::<Result<Vec<_>>>()?;
-            batches.push(RecordBatch::try_new(schema.to_arrow(), values)?);
+            batches.push(RecordBatch::try_new_with_options(schema.to_arrow(), values, &one_row)?);
+        }
+        if schema.is_empty() {
+            let count = RecordBatchOptions::new().with_row_count(Some(rows.len()));
+            return Ok(RecordBatch::try_new_with_options(schema.to_arrow(), vec![], &count)?);
         }
         Ok(arrow_select::concat::concat_batches(&schema.to_arrow(), &batches)?)
     }
