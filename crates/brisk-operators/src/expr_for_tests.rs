@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, StringArray};
+use arrow_array::{ArrayRef, Int64Array};
 use brisk_core::{DataType, Schema, SqlType};
 use brisk_functions::Expr;
 use brisk_functions::scalar::{Argument, scalar_function};
@@ -15,10 +15,6 @@ pub(crate) fn column(schema: &Schema, index: usize) -> Expr {
 
 pub(crate) fn bigint(value: i64) -> Expr {
     Expr::Literal { value: Arc::new(Int64Array::from(vec![value])), sql_type: SqlType::not_null(DataType::BigInt) }
-}
-
-pub(crate) fn text(value: &str) -> Expr {
-    Expr::Literal { value: Arc::new(StringArray::from(vec![value])), sql_type: SqlType::not_null(DataType::STRING) }
 }
 
 pub(crate) fn literal(value: ArrayRef, data_type: DataType) -> Expr {

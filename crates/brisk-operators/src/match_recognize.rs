@@ -187,15 +187,9 @@ mod tests {
     #[test]
     fn conditions_on_earlier_rows() {
         // A falls, B rises again.
-        let falls = compare("<", [leaf(0, Pick::Last(0)), leaf(0, Pick::Last(1))]);
-        let first = MatchExpr { leaves: vec![leaf(0, Pick::Last(1))], expr: expr_call("IS NULL", vec![column(&schema("a BIGINT"), 0)]) };
-        let leaves = falls.leaves.iter().chain(&first.leaves).cloned().collect();
-        let falls = MatchExpr { leaves, expr: Expr::Or(vec![falls.expr, first.expr.map_columns(&mut |_| 2)]) };
         let rises = compare(">", [leaf(1, Pick::Last(0)), leaf(0, Pick::Last(0))]);
-        let pattern = Pattern::Sequence(vec![
-            Pattern::Repeat { pattern: Box::new(Pattern::Variable(0)), min: 2, max: None, greedy: true },
-            Pattern::Variable(1),
-        ]);
+        let pattern =
+            Pattern::Sequence(vec![Pattern::Repeat { pattern: Box::new(Pattern::Variable(0)), min: 2, max: None, greedy: true }, Pattern::Variable(1)]);
         let steps = "+I a 9 00:00:01
             +I a 7 00:00:02
             +I b 4 00:00:02
@@ -207,7 +201,44 @@ mod tests {
             +I b 2 00:00:04
             +I b 6 00:00:05
             watermark end";
-        check(&spec(pattern, vec![Some(falls), Some(rises)]), &[&schema(ROW)], steps, "+I a 9 8 29\n+I b 4 6 15");
+        check(&spec(pattern, vec![first_or("<"), Some(rises)]), &[&schema(ROW)], steps, "+I a 9 8 29\n+I b 4 6 15");
+    }
+
+    /// `A` follows no `A`, or `function` holds for it and the `A` before.
+    fn first_or(function: &str) -> Option<MatchExpr> {
+        let moves = compare(function, [leaf(0, Pick::Last(0)), leaf(0, Pick::Last(1))]);
+        let is_first = expr_call("IS NULL", vec![column(&schema("a BIGINT, b BIGINT"), 1)]);
+        Some(MatchExpr { leaves: moves.leaves, expr: Expr::Or(vec![moves.expr, is_first]) })
+    }
+
+    #[test]
+    fn a_match_may_begin_in_another() {
+        let falls = compare("<", [leaf(1, Pick::Last(0)), leaf(0, Pick::Last(0))]);
+        let spec = MatchRecognizeSpec {
+            time: TimeAttribute::Processing,
+            measures: vec![single(leaf(0, Pick::First(0))), single(leaf(0, Pick::Last(0)))],
+            output: schema("k STRING, first BIGINT, last BIGINT"),
+            skip: AfterMatch::ToNextRow,
+            ..spec(Pattern::Sequence(vec![plus(0), Pattern::Variable(1)]), vec![first_or(">"), Some(falls)])
+        };
+        let steps: String = [100, 102, 104, 106, 105, 107, 101, 100, 110, 111, 99].iter().map(|n| format!("+I a {n} 00:00:00\n")).collect();
+        let found = |pairs: &[[i64; 2]]| pairs.iter().map(|[first, last]| format!("+I a {first} {last}\n")).collect::<String>();
+        let all = [[100, 106], [102, 106], [104, 106], [106, 106], [105, 107], [107, 107], [101, 101], [100, 111], [110, 111], [111, 111]];
+        check(&spec, &[&schema(ROW)], &steps, &found(&all));
+        let apart = MatchRecognizeSpec { skip: AfterMatch::PastLastRow, ..spec };
+        check(&apart, &[&schema(ROW)], &steps, &found(&[[100, 106], [107, 107], [100, 111]]));
+    }
+
+    #[test]
+    fn rows_of_one_time_are_ordered_by_other_columns() {
+        let rises = compare(">", [leaf(1, Pick::Last(0)), leaf(0, Pick::Last(0))]);
+        let twice = Pattern::Repeat { pattern: Box::new(Pattern::Variable(0)), min: 2, max: None, greedy: true };
+        let spec = MatchRecognizeSpec {
+            then_by: vec![SortKey::descending(1)],
+            ..spec(Pattern::Sequence(vec![twice, Pattern::Variable(1)]), vec![first_or("<"), Some(rises)])
+        };
+        let steps = "+I a 8 00:00:01\n+I a 9 00:00:01\n+I a 7 00:00:01\n+I a 10 00:00:02\nwatermark end";
+        check(&spec, &[&schema(ROW)], steps, "+I a 9 10 34");
     }
 
     #[test]

@@ -89,7 +89,7 @@ impl OperatorFactory for OverAggregateSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{call, check, check_net_effect, schema};
+    use crate::harness::{call, check, check_net_effect, run_as_written, schema};
 
     const ROW: &str = "k STRING, n BIGINT, ts TIMESTAMP(3)";
 
@@ -190,6 +190,103 @@ mod tests {
         let steps = "+I a 1 00:00:00\n+I a 3 00:00:00\n----\n+I a 2 00:00:00\n+I a 2 00:00:01\n----\n-U a 1 00:00:00\n+U a 2 00:00:02\n-D a 3 00:00:00\n+I b 9 00:00:00";
         let expected = "+I a 2 00:00:00 6 2 1 1\n+I a 2 00:00:01 6 4 2 1\n+I a 2 00:00:02 6 6 3 1\n+I b 9 00:00:00 9 9 1 1";
         check_net_effect(&spec(order, calls), &[&schema(ROW)], steps, expected);
+    }
+
+    /// Rows at random times, with a watermark after every few; no row is late.
+    fn random_rows(count: u64) -> (String, Vec<(u64, i64, i64)>) {
+        let mut state = 7;
+        let mut next = |bound: u64| {
+            state = brisk_core::key_group::mix(state, 0x1f83_d9ab_fb41);
+            state % bound
+        };
+        let (mut steps, mut rows) = (String::new(), Vec::new());
+        let mut passed = 0;
+        for i in 0..count {
+            let (key, n, time) = (next(3), next(100) as i64, passed + 1 + next(20) as i64);
+            rows.push((key, n, time));
+            steps += &format!("+I {key} {n} 00:{:02}:{:02}.{:03}\n", time / 60_000, time / 1000 % 60, time % 1000);
+            if i % 50 == 49 && next(8) > 0 && i < count / 2 {
+                passed += 10;
+                steps += &format!("watermark 00:{:02}:{:02}.{:03}\n", passed / 60_000, passed / 1000 % 60, passed % 1000);
+            }
+        }
+        (steps + "watermark end", rows)
+    }
+
+    /// Every frame over every row, the slow way; rows in the order of time, then as they came.
+    fn sums(rows: &[(u64, i64, i64)], unit: FrameUnit, preceding: Option<i64>) -> Vec<(u64, i64, i64, i64)> {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|&i| rows[i].2);
+        let mut partitions: std::collections::BTreeMap<u64, Vec<usize>> = Default::default();
+        order.iter().for_each(|&i| partitions.entry(rows[i].0).or_default().push(i));
+        let mut results = vec![0; rows.len()];
+        for partition in partitions.values() {
+            for (at, &row) in partition.iter().enumerate() {
+                let time = rows[row].2;
+                let inside = |(place, other): (usize, &usize)| match (unit, preceding) {
+                    (FrameUnit::Rows, Some(n)) => place <= at && place as i64 >= at as i64 - n,
+                    (FrameUnit::Rows, None) => place <= at,
+                    (FrameUnit::Range, Some(ms)) => rows[*other].2 <= time && rows[*other].2 >= time - ms,
+                    (FrameUnit::Range, None) => rows[*other].2 <= time,
+                };
+                results[row] = partition.iter().enumerate().filter(|p| inside((p.0, p.1))).map(|(_, &other)| rows[other].1).sum();
+            }
+        }
+        order.into_iter().map(|i| (rows[i].0, rows[i].1, rows[i].2, results[i])).collect()
+    }
+
+    #[test]
+    fn frames_are_those_of_a_slow_recomputation() {
+        use FrameUnit::{Range, Rows};
+        for (unit, preceding, count) in [(Range, None, 600), (Rows, None, 600), (Range, Some(15), 600), (Rows, Some(7), 600), (Range, Some(15), 1)] {
+            let (steps, rows) = random_rows(count);
+            let expected: Vec<String> =
+                sums(&rows, unit, preceding).into_iter().map(|(k, n, t, sum)| format!("+I {k} {n} {} {sum}", crate::harness::time_text(t))).collect();
+            assert_eq!(run_as_written(&spec(EVENT, vec![(sum(), unit, preceding)]), &[&schema(ROW)], &steps), expected, "{unit:?} {preceding:?}");
+        }
+    }
+
+    #[test]
+    fn corrected_frames_are_those_of_a_slow_recomputation() {
+        let (_, mut rows) = random_rows(120);
+        let mut seen = std::collections::BTreeSet::new();
+        rows.retain(|row| seen.insert(*row));
+        let order = OverOrder::Keys(vec![SortKey::ascending(2)]);
+        for unit in [FrameUnit::Range, FrameUnit::Rows] {
+            let (mut steps, mut kept) = (String::new(), Vec::new());
+            for (i, row) in rows.iter().enumerate() {
+                let line = |r: &(u64, i64, i64)| format!("{} {} {}", r.0, r.1, crate::harness::time_text(r.2));
+                steps += &format!("+I {}\n", line(row));
+                kept.push(*row);
+                if i % 3 == 2 {
+                    let gone = kept.swap_remove(i * 7 % kept.len());
+                    steps += &format!("-D {}\n", line(&gone));
+                }
+                if i % 10 == 9 {
+                    steps += "----\n";
+                }
+            }
+            // Rows of one key and time stay in the order of their arrival.
+            kept.sort_by_key(|r| rows.iter().position(|x| x == r));
+            let expected: Vec<String> =
+                sums(&kept, unit, None).into_iter().map(|(k, n, t, sum)| format!("+I {k} {n} {} {sum}", crate::harness::time_text(t))).collect();
+            check_net_effect(&spec(order.clone(), vec![(sum(), unit, None)]), &[&schema(ROW)], &steps, &expected.join("\n"));
+        }
+    }
+
+    #[test]
+    fn many_rows_that_are_due_at_once_are_computed_in_pieces() {
+        let (_, rows) = random_rows(20_000);
+        let steps: String = rows.iter().map(|(k, n, t)| format!("+I {k} {n} 00:00:0{}.{:03}\n", t / 1000, t % 1000)).collect();
+        let counts = vec![(OverFunction::RowNumber, FrameUnit::Rows, None), (sum(), FrameUnit::Range, None)];
+        let printed = run_as_written(&spec(EVENT, counts), &[&schema(ROW)], &(steps + "watermark end"));
+        for key in 0..3 {
+            let of_key: Vec<&str> = printed.iter().filter(|l| l.starts_with(&format!("+I {key} "))).filter_map(|l| l.split(' ').nth(4)).collect();
+            assert!(of_key.iter().enumerate().all(|(i, n)| n.parse() == Ok(i + 1)), "row numbers of {key}");
+            let total: i64 = rows.iter().filter(|r| r.0 == key).map(|r| r.1).sum();
+            let last = printed.iter().rfind(|l| l.starts_with(&format!("+I {key} "))).unwrap();
+            assert!(last.ends_with(&format!(" {total}")), "{last}");
+        }
     }
 
     #[test]

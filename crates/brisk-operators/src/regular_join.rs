@@ -605,7 +605,9 @@ mod tests {
 
     /// The join of two tables of rows, the slow way.
     fn joined(kind: JoinKind, equal: bool, residual: bool, left: &[[Option<i64>; 2]], right: &[[Option<i64>; 2]]) -> BTreeMap<String, i64> {
-        let matches = |l: &[Option<i64>; 2], r: &[Option<i64>; 2]| (!equal || (l[0].is_some() && l[0] == r[0])) && (!residual || matches!((l[1], r[1]), (Some(a), Some(b)) if a < b));
+        let matches = |l: &[Option<i64>; 2], r: &[Option<i64>; 2]| {
+            (!equal || (l[0].is_some() && l[0] == r[0])) && (!residual || matches!((l[1], r[1]), (Some(a), Some(b)) if a < b))
+        };
         let show = |row: Option<&[Option<i64>; 2]>| row.map_or("NULL NULL".to_owned(), |r| r.map(|v| v.map_or("NULL".into(), |v| v.to_string())).join(" "));
         let mut rows = Vec::new();
         for l in left {
@@ -679,6 +681,15 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_cross_join_goes_out_in_pieces() {
+        let row = schema(ROW);
+        let rows = |input: usize| (0..300).map(|n| format!("{input}: +I {n} {n}\n")).collect::<String>();
+        let printed = run_as_written(&spec(JoinKind::Full, &[], false, false), &[&row, &row], &(rows(0) + &rows(1)));
+        let padded = printed.iter().filter(|l| l.contains("NULL")).count();
+        assert_eq!((printed.len() - padded, padded), (300 * 300, 300 * 2));
     }
 
     fn net(changelog: Vec<String>) -> BTreeMap<String, i64> {

@@ -165,8 +165,7 @@ mod tests {
     }
 
     fn check(every_row: bool, expected: &[&str]) {
-        let context =
-            SubtaskContext { operator_id: "0".into(), subtask_index: 0, parallelism: 1, key_groups: 128, metrics: Default::default() };
+        let context = SubtaskContext { operator_id: "0".into(), subtask_index: 0, parallelism: 1, key_groups: 128, metrics: Default::default() };
         let mut operator = WatermarkAssignerSpec(spec(every_row)).create(&context).unwrap();
         let mut collector = VecCollector::default();
         let rows = batch(&schema("n BIGINT, ts TIMESTAMP(3)"), ["+I 1 NULL", "+I 2 00:00:02", "+I 3 00:00:01", "+I 4 00:00:03"].into_iter());

@@ -114,9 +114,9 @@ impl Operator for WindowJoin {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         write_passed_time(writer, self.now)?;
-        for side in 0..2 {
+        for (deleted, table) in self.deleted.iter_mut().zip(TABLES) {
             // A window that was joined never opens again.
-            self.deleted[side].write(writer, TABLES[side], self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+            deleted.write(writer, table, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
         }
         for (window, tables) in &mut self.windows {
             let prefix = prefix(*window);
