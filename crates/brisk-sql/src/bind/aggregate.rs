@@ -82,7 +82,10 @@ impl Binder<'_> {
         if !expr.columns().iter().any(|i| level_of(*i) == 0 && i & RAW != 0) {
             return Ok(expr);
         }
-        let (span, name) = grouped.stray(&expr).unwrap_or((span, "an expression".into()));
+        let (span, name) = grouped.stray(&expr).unwrap_or_else(|| {
+            let column = expr.columns().into_iter().find(|i| level_of(*i) == 0 && i & RAW != 0).and_then(|i| env.scope.columns.get(i & !RAW));
+            (span, column.map_or_else(|| "an expression".to_string(), |c| c.name.clone()))
+        });
         Err(self.invalid(span, format!("`{name}` is not being grouped")).with_remedy("add it to GROUP BY, or put it into an aggregate function"))
     }
 

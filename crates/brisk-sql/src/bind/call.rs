@@ -16,6 +16,10 @@ impl Binder<'_> {
             return Ok(bound);
         }
         let name = function_name(call);
+        // USER and its like are words of SQL that Flink has no function for: they are names of columns.
+        if !call.parentheses && scalar::scalar_function(&name).is_none() {
+            return self.name(env, &call.name);
+        }
         self.check_place(span, call, &name)?;
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
@@ -31,7 +35,9 @@ impl Binder<'_> {
     fn named_call(&self, span: Span, name: &str, args: Vec<Expr>) -> Result<Expr> {
         match (name, args.as_slice()) {
             ("COALESCE", [_, ..]) => self.coalesce(span, args),
-            ("IFNULL" | "NVL", [_, _]) => self.coalesce(span, args),
+            // What is never NULL keeps its type.
+            ("IFNULL", [value, _]) if !value.sql_type().nullable => Ok(value.clone()),
+            ("IFNULL", [_, _]) => self.coalesce(span, args),
             ("NULLIF", [value, other]) => self.null_if(span, value, other),
             ("IF", [condition, then, otherwise]) => {
                 if condition.sql_type().data_type != brisk_core::DataType::Boolean {
@@ -65,6 +71,9 @@ impl Binder<'_> {
         let auxiliary = ["_START", "_END", "_ROWTIME", "_PROCTIME"].iter().find_map(|s| name.strip_suffix(s));
         if auxiliary.is_some_and(|w| matches!(w, "TUMBLE" | "HOP" | "SESSION")) {
             return Err(self.invalid(span, format!("{name} needs its window in GROUP BY")));
+        }
+        if name == "JSON" {
+            return Err(self.invalid(span, "JSON(..) can stand as a value of JSON_OBJECT and JSON_ARRAY only"));
         }
         if window::is_window_function(name) {
             return Err(self.invalid(span, format!("{name} cannot stand here")).with_remedy(format!("use TABLE({name}(..)) in FROM")));

@@ -34,6 +34,17 @@ fn collect<'e>(exprs: impl IntoIterator<Item = &'e ast::Expr>, wanted: &dyn Fn(&
     found
 }
 
+/// Whether a subquery stands anywhere inside.
+pub fn has_subquery(expr: &ast::Expr) -> bool {
+    let own = match &expr.kind {
+        ExprKind::Exists(_) | ExprKind::Unique(_) | ExprKind::Subquery(_) | ExprKind::InQuery { .. } => true,
+        ExprKind::ArrayQuery(_) | ExprKind::MapQuery(_) | ExprKind::MultisetQuery(_) => true,
+        ExprKind::Quantified { right, .. } => matches!(right, QuantifiedOperand::Query(_)),
+        _ => false,
+    };
+    own || children(expr).into_iter().any(has_subquery)
+}
+
 /// A call that stands for many rows.
 pub fn is_aggregate(expr: &ast::Expr) -> bool {
     match &expr.kind {

@@ -8,7 +8,7 @@ use brisk_core::{Error, Result, SqlType};
 use brisk_functions::Expr;
 use brisk_parser::Span;
 
-use super::scope::{is_correlated, level_of};
+use super::scope::{index_in_level, is_correlated, level_of};
 use super::{Binder, conjuncts, project};
 use crate::logical::*;
 
@@ -22,14 +22,14 @@ pub struct Freed {
 }
 
 /// Frees a plan.
-pub fn decorrelate(binder: &Binder<'_>, plan: Plan) -> Result<Freed> {
+pub fn decorrelate(binder: &Binder<'_>, plan: Plan, outer: Option<&Plan>) -> Result<Freed> {
     if !uses_outer(&plan) {
         return Ok(Freed { width: plan.columns.len(), plan, predicates: Vec::new(), defaults: None });
     }
     let Plan { node, columns } = plan;
     match node {
         Node::Filter { input, predicate } => {
-            let mut freed = decorrelate(binder, *input)?;
+            let mut freed = decorrelate(binder, *input, outer)?;
             if freed.defaults.is_some() {
                 return Err(unsupported("HAVING over a correlated aggregation without GROUP BY"));
             }
@@ -40,22 +40,22 @@ pub fn decorrelate(binder: &Binder<'_>, plan: Plan) -> Result<Freed> {
             }
             Ok(freed)
         }
-        Node::Project { input, exprs } => free_project(decorrelate(binder, *input)?, exprs, columns),
-        Node::Join(join) => free_join(binder, join, columns),
-        Node::Aggregate(aggregate) => free_aggregate(binder, aggregate, columns),
-        Node::Sort(sort) => free_sort(binder, sort, columns),
-        Node::Over(over) => free_over(binder, over),
-        Node::Correlate(Correlate { input, function, args, outer }) => {
+        Node::Project { input, exprs } => free_project(decorrelate(binder, *input, outer)?, exprs, columns),
+        Node::Join(join) => free_join(binder, join, columns, outer),
+        Node::Aggregate(aggregate) => free_aggregate(binder, aggregate, columns, outer),
+        Node::Sort(sort) => free_sort(binder, sort, columns, outer),
+        Node::Over(over) => free_over(binder, over, outer),
+        Node::Correlate(Correlate { input, function, args, ordinality, outer: is_outer }) => {
             if args.iter().any(is_correlated) {
                 return Err(unsupported("a table function over columns of the enclosing query"));
             }
             let made = columns[input.columns.len()..].to_vec();
-            let freed = decorrelate(binder, *input)?;
-            free_below(freed, made, |input| Node::Correlate(Correlate { input, function, args, outer }))
+            let freed = decorrelate(binder, *input, outer)?;
+            free_below(freed, made, |input| Node::Correlate(Correlate { input, function, args, ordinality, outer: is_outer }))
         }
         Node::Window(Window { input, kind, time_column, partition }) => {
             let made = columns[input.columns.len()..].to_vec();
-            let freed = decorrelate(binder, *input)?;
+            let freed = decorrelate(binder, *input, outer)?;
             free_below(freed, made, |input| Node::Window(Window { input, kind, time_column, partition }))
         }
         _ => Err(unsupported("a set operation or pattern inside of it")),
@@ -148,11 +148,14 @@ fn free_below(freed: Freed, made: Vec<PlanColumn>, node: impl FnOnce(Box<Plan>) 
     Ok(Freed { predicates: remap(freed.predicates, at), plan: project(plan, moved), defaults: None, width: passed + count })
 }
 
-fn free_join(binder: &Binder<'_>, join: Join, columns: Vec<PlanColumn>) -> Result<Freed> {
+fn free_join(binder: &Binder<'_>, join: Join, columns: Vec<PlanColumn>, outer: Option<&Plan>) -> Result<Freed> {
     let (left_width, right_width) = (join.left.columns.len(), join.right.columns.len());
     let is_semi = matches!(join.kind, JoinKind::Semi | JoinKind::Anti | JoinKind::NullAwareAnti);
-    let left = decorrelate(binder, *join.left)?;
-    let right = decorrelate(binder, *join.right)?;
+    let left = decorrelate(binder, *join.left, outer)?;
+    let right = decorrelate(binder, *join.right, outer)?;
+    if join.kind == JoinKind::Semi && is_correlated(&join.condition) {
+        return free_semi_join(left, right, join.condition, left_width);
+    }
     if left.defaults.is_some() || right.defaults.is_some() {
         return Err(unsupported("a join of aggregations without GROUP BY"));
     }
@@ -182,16 +185,50 @@ fn free_join(binder: &Binder<'_>, join: Join, columns: Vec<PlanColumn>) -> Resul
     Ok(Freed { predicates: remap(predicates, at), plan: project(plan, moved), defaults: None, width: left_width + right_width })
 }
 
+/// A semi join whose condition uses columns of the enclosing query: by equality it is a join with the distinct values of
+/// its right side, of which one at most is left when the enclosing query's row is known.
+fn free_semi_join(left: Freed, right: Freed, condition: Expr, left_width: usize) -> Result<Freed> {
+    if left.defaults.is_some() || right.defaults.is_some() || !right.predicates.is_empty() {
+        return Err(unsupported("a subquery of its own that is correlated with both"));
+    }
+    let parts = conjuncts(condition);
+    let by_equality = |p: &Expr| matches!(p, Expr::Call { function, args, .. } if function.name() == "=" && args.iter().any(|a| is_right_column(a, left_width)));
+    if !parts.iter().all(|p| by_equality(p) || p.columns().iter().all(|i| level_of(*i) > 0 || *i < left_width)) {
+        return Err(unsupported("a subquery of its own that is correlated by anything but equality"));
+    }
+    let mut used: Vec<usize> = parts.iter().flat_map(|p| p.columns()).filter(|i| level_of(*i) == 0 && *i >= left_width).map(|i| i - left_width).collect();
+    used.sort_unstable();
+    used.dedup();
+    let keys = used.iter().map(|&i| (right.plan.columns[i].name.clone(), super::column(&right.plan, i))).collect();
+    let keys = super::subquery::distinct(project(right.plan, keys));
+    let left_wide = left.plan.columns.len();
+    let at = |i: usize| if i < left_width { i } else { left_wide + used.iter().position(|u| *u == i - left_width).expect("all used columns are kept") };
+    let parts = remap(parts, at);
+    let (pulled, kept): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_correlated);
+    let plan = super::join::join_plan(left.plan, keys, JoinKind::Inner, super::conjunction(kept), None);
+    let predicates = left.predicates.into_iter().chain(pulled).collect();
+    Ok(Freed { plan, predicates, defaults: None, width: left_width })
+}
+
+/// A column of the right side alone.
+fn is_right_column(expr: &Expr, left_width: usize) -> bool {
+    matches!(expr, Expr::Column { index, .. } if level_of(*index) == 0 && *index >= left_width)
+}
+
 /// Groups by what the predicates equate with the enclosing query's columns too.
-fn free_aggregate(binder: &Binder<'_>, aggregate: Aggregate, columns: Vec<PlanColumn>) -> Result<Freed> {
+fn free_aggregate(binder: &Binder<'_>, aggregate: Aggregate, columns: Vec<PlanColumn>, outer: Option<&Plan>) -> Result<Freed> {
     let Aggregate { input, keys, sets, calls } = aggregate;
-    let freed = decorrelate(binder, *input)?;
+    let freed = decorrelate(binder, *input, outer)?;
     if sets.is_some() {
         return Err(unsupported("grouping sets"));
     }
     if freed.defaults.is_some() {
         return Err(unsupported("an aggregation of an aggregation without GROUP BY"));
     }
+    let freed = match (equalities(&freed.predicates), outer) {
+        (None, Some(outer)) => with_domain(binder, freed, outer)?,
+        _ => freed,
+    };
     let (inner, outer) = equalities(&freed.predicates).ok_or_else(|| unsupported("an aggregation over anything but equality with them"))?;
     let names = inner.iter().enumerate().map(|(i, e)| (format!("$c{i}"), e.clone())).collect();
     let (input, added) = super::extend(freed.plan, names);
@@ -222,6 +259,30 @@ fn free_aggregate(binder: &Binder<'_>, aggregate: Aggregate, columns: Vec<PlanCo
     Ok(Freed { plan, predicates, defaults, width: columns.len() })
 }
 
+/// Joins the distinct values of the enclosing query's columns to a plan, so that what is left to hold between the two is
+/// that these values are equal.
+fn with_domain(binder: &Binder<'_>, freed: Freed, outer: &Plan) -> Result<Freed> {
+    let mut used: Vec<usize> = freed.predicates.iter().flat_map(|p| p.columns()).filter(|i| level_of(*i) > 0).collect();
+    used.sort_unstable();
+    used.dedup();
+    if used.iter().any(|i| level_of(*i) > 1 || index_in_level(*i) >= outer.columns.len()) {
+        return Err(unsupported("an aggregation over anything but equality with them, two levels deep"));
+    }
+    let wanted = used.iter().map(|i| super::column(outer, index_in_level(*i)));
+    let domain = wanted.map(|e| (format!("$d{e}"), e)).collect();
+    let domain = super::subquery::distinct(project(outer.clone(), domain));
+    let base = freed.plan.columns.len();
+    let of_domain = |i: usize| base + used.iter().position(|u| *u == i).expect("all used columns are in the domain");
+    let condition = freed.predicates.iter().map(|p| p.map_columns(&mut |i| if level_of(i) > 0 { of_domain(i) } else { i })).collect();
+    let plan = super::join::join_plan(freed.plan, domain, JoinKind::Inner, super::conjunction(condition), None);
+    let mut predicates = Vec::with_capacity(used.len());
+    for &i in &used {
+        let (mine, theirs) = (super::column(&plan, of_domain(i)), Expr::column(i, outer.columns[index_in_level(i)].sql_type.clone()));
+        predicates.push(binder.call(Span::default(), "=", vec![mine, theirs])?);
+    }
+    Ok(Freed { plan, predicates, ..freed })
+}
+
 /// What an aggregate function gives of no rows.
 fn empty_value(call: &LogicalCall) -> Expr {
     let LogicalFunction::Aggregate { function, signature } = &call.function else { return Expr::null(&call.sql_type) };
@@ -236,8 +297,8 @@ fn empty_value(call: &LogicalCall) -> Expr {
 }
 
 /// ORDER BY with LIMIT: the first rows for each value of what is equated with the enclosing query's columns.
-fn free_sort(binder: &Binder<'_>, sort: Sort, columns: Vec<PlanColumn>) -> Result<Freed> {
-    let freed = decorrelate(binder, *sort.input)?;
+fn free_sort(binder: &Binder<'_>, sort: Sort, columns: Vec<PlanColumn>, outer: Option<&Plan>) -> Result<Freed> {
+    let freed = decorrelate(binder, *sort.input, outer)?;
     let Some(limit) = sort.limit.filter(|_| sort.offset == 0) else {
         return if sort.offset == 0 { Ok(freed) } else { Err(unsupported("OFFSET")) };
     };
@@ -277,9 +338,9 @@ fn free_sort(binder: &Binder<'_>, sort: Sort, columns: Vec<PlanColumn>) -> Resul
 }
 
 /// OVER: partitions are those of the enclosing query's row too.
-fn free_over(binder: &Binder<'_>, over: Over) -> Result<Freed> {
+fn free_over(binder: &Binder<'_>, over: Over, outer: Option<&Plan>) -> Result<Freed> {
     let Over { input, mut partition, order, calls } = over;
-    let freed = decorrelate(binder, *input)?;
+    let freed = decorrelate(binder, *input, outer)?;
     if freed.defaults.is_some() {
         return Err(unsupported("OVER above an aggregation without GROUP BY"));
     }

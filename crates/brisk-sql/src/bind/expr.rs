@@ -46,11 +46,38 @@ impl Binder<'_> {
             ExprKind::Name(name) => self.name(env, name),
             ExprKind::Literal(value) => literal::literal(value, &self.context).map_err(|e| e.at(self.at(span))),
             ExprKind::Unary { op, expr } => self.unary(env, span, *op, expr),
-            ExprKind::Binary { op, left, right } => self.binary(env, span, *op, left, right),
-            ExprKind::Is { expr, negated, test } => {
-                let operand = self.expr(env, expr)?;
-                self.is_test(span, operand, *negated, *test)
+            ExprKind::Binary { .. } => self.binary(env, written),
+            ExprKind::Is { expr, negated, test } => self.is(env, span, expr, *negated, *test),
+            ExprKind::Element { expr, index } => self.element_of(env, span, expr, index),
+            ExprKind::Field { expr, name } => self.field_of(env, expr, name),
+            ExprKind::Function(call) => self.function(env, span, call),
+            ExprKind::Case { operand, branches, otherwise } => self.case(env, span, operand.as_deref(), branches, otherwise.as_deref()),
+            ExprKind::InQuery { .. } | ExprKind::Quantified { .. } | ExprKind::Exists(_) | ExprKind::Unique(_) | ExprKind::Subquery(_) => {
+                self.subquery_value(env, written)
             }
+            _ => self.worded(env, written),
+        }
+    }
+
+    fn is(&mut self, env: &mut Env, span: Span, operand: &ast::Expr, negated: bool, test: IsTest) -> Result<Expr> {
+        let operand = self.expr(env, operand)?;
+        self.is_test(span, operand, negated, test)
+    }
+
+    fn element_of(&mut self, env: &mut Env, span: Span, collection: &ast::Expr, index: &ast::Expr) -> Result<Expr> {
+        let args = vec![self.expr(env, collection)?, self.expr(env, index)?];
+        self.element(span, args)
+    }
+
+    fn field_of(&mut self, env: &mut Env, row: &ast::Expr, name: &ast::Ident) -> Result<Expr> {
+        let row = self.expr(env, row)?;
+        self.field(row, name)
+    }
+
+    /// Predicates, casts and constructors. (Apart from the forms above, so that those nest on little stack.)
+    fn worded(&mut self, env: &mut Env, written: &ast::Expr) -> Result<Expr> {
+        let span = written.span;
+        match &written.kind {
             ExprKind::IsDistinctFrom { left, right, negated } => {
                 let (left, right) = (self.expr(env, left)?, self.expr(env, right)?);
                 self.call(span, if *negated { "IS NOT DISTINCT FROM" } else { "IS DISTINCT FROM" }, vec![left, right])
@@ -65,9 +92,6 @@ impl Binder<'_> {
                 let bound = self.in_list(env, span, expr, list)?;
                 self.negate_if(span, *negated, bound)
             }
-            ExprKind::InQuery { .. } | ExprKind::Quantified { .. } | ExprKind::Exists(_) | ExprKind::Unique(_) | ExprKind::Subquery(_) => {
-                self.subquery_value(env, written)
-            }
             ExprKind::Like { expr, negated, op, pattern, escape } => {
                 let mut args = vec![self.expr(env, expr)?, self.expr(env, pattern)?];
                 if let Some(escape) = escape {
@@ -81,13 +105,11 @@ impl Binder<'_> {
                 let bound = self.call(span, name, args)?;
                 self.negate_if(span, *negated, bound)
             }
-            ExprKind::Case { operand, branches, otherwise } => self.case(env, span, operand.as_deref(), branches, otherwise.as_deref()),
             ExprKind::Cast { expr, data_type, is_try } => {
                 let input = self.expr(env, expr)?;
                 let target = types::sql_type(&self.places, data_type)?;
                 self.cast(span, input, target, *is_try)
             }
-            ExprKind::Function(call) => self.function(env, span, call),
             ExprKind::Row(items) => {
                 let args = self.exprs(env, items)?;
                 self.call(span, "ROW", args)
@@ -104,14 +126,6 @@ impl Binder<'_> {
                 }
                 self.call(span, "MAP", args)
             }
-            ExprKind::Element { expr, index } => {
-                let args = vec![self.expr(env, expr)?, self.expr(env, index)?];
-                self.element(span, args)
-            }
-            ExprKind::Field { expr, name } => {
-                let row = self.expr(env, expr)?;
-                self.field(row, name)
-            }
             _ => self.special(env, written),
         }
     }
@@ -119,7 +133,7 @@ impl Binder<'_> {
     // ---- names
 
     /// `a`, `t.a`, `a.field`, `catalog.database.table.a.field`: the longest prefix that is a table, else a column.
-    fn name(&mut self, env: &mut Env, name: &ast::ObjectName) -> Result<Expr> {
+    pub(super) fn name(&mut self, env: &mut Env, name: &ast::ObjectName) -> Result<Expr> {
         if env.pattern.is_some() {
             return self.pattern_name(env, name);
         }
@@ -207,10 +221,38 @@ impl Binder<'_> {
         }
     }
 
-    fn binary(&mut self, env: &mut Env, span: Span, op: BinaryOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
-        if matches!(op, BinaryOp::And | BinaryOp::Or) {
-            return self.logic(env, op, left, right);
+    /// Binary operators: a chain such as `a + b - c` from its left end, without going down into it.
+    fn binary(&mut self, env: &mut Env, written: &ast::Expr) -> Result<Expr> {
+        let mut chain = Vec::new();
+        let mut first = written;
+        while let ExprKind::Binary { op, left, right } = &first.kind {
+            if chain.is_empty() && matches!(op, BinaryOp::And | BinaryOp::Or) {
+                return self.logic(env, *op, left, right);
+            }
+            if symbol(*op).is_none() || matches!(left.kind, ExprKind::Row(_)) {
+                break;
+            }
+            chain.push((first.span, *op, &**right));
+            first = left;
         }
+        let mut bound = match &first.kind {
+            // Not AND and OR below the chain, which are bound as a whole.
+            ExprKind::Binary { op, left, right } if !matches!(op, BinaryOp::And | BinaryOp::Or) => self.special_or_rows(env, first.span, *op, left, right)?,
+            _ => self.expr(env, first)?,
+        };
+        for (span, op, right) in chain.into_iter().rev() {
+            let right = self.expr(env, right)?;
+            let symbol = symbol(op).expect("the chain is of such operators");
+            bound = self.call(span, symbol, vec![bound, right])?;
+            if let Some(grouped) = &env.grouped {
+                bound = grouped.replace(bound);
+            }
+        }
+        Ok(bound)
+    }
+
+    /// Comparisons of rows, and operators that are no symbols.
+    fn special_or_rows(&mut self, env: &mut Env, span: Span, op: BinaryOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
         let Some(symbol) = symbol(op) else { return self.special_binary(env, span, op, left, right) };
         if let (ExprKind::Row(a), ExprKind::Row(b)) = (&left.kind, &right.kind)
             && matches!(op, BinaryOp::Eq | BinaryOp::NotEq)
@@ -381,12 +423,15 @@ impl Binder<'_> {
 
     pub(super) fn call_of(&self, span: Span, function: std::sync::Arc<dyn brisk_functions::ScalarFunction>, args: Vec<Expr>) -> Result<Expr> {
         let arguments: Vec<Argument> = args.iter().map(argument).collect();
-        let signature = function.bind(&arguments).map_err(|e| e.context(function.name()).at(self.at(span)))?;
+        let signature = function.bind(&arguments).map_err(|e| e.at(self.at(span)))?;
         if signature.args.len() != args.len() {
             return Err(Error::internal(format!("{} takes {} arguments and asks for {}", function.name(), args.len(), signature.args.len())).at(self.at(span)));
         }
-        let args = args.into_iter().zip(&signature.args).map(|(a, t)| coerce(a, t)).collect();
-        Expr::Call { function, args, sql_type: signature.returns }.fold(&self.context)
+        let args: Vec<Expr> = args.into_iter().zip(&signature.args).map(|(a, t)| coerce(a, t)).collect();
+        let is_constant = function.is_deterministic() && args.iter().all(|a| a.as_literal().is_some());
+        let call = Expr::Call { function, args, sql_type: signature.returns };
+        // The arguments are folded already.
+        if is_constant { call.fold(&self.context) } else { Ok(call) }
     }
 }
 

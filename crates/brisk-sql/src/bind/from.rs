@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use brisk_core::{Result, SqlType};
+use brisk_core::{Column, DataType, Result, SqlType};
 use brisk_functions::{Expr, table};
 use brisk_parser::Span;
 use brisk_parser::ast::{self, FunctionArgValue, HintArgs, TableRefKind};
@@ -150,11 +150,9 @@ impl Binder<'_> {
 
     /// UNNEST or a table function: each row of `left` with each row that the function gives of it.
     pub(super) fn correlate(&mut self, mut left: Env, item: &ast::TableRef, outer: bool) -> Result<Env> {
+        let ordinality = matches!(item.kind, TableRefKind::Unnest { with_ordinality: true, .. });
         let (name, args, span) = match &item.kind {
-            TableRefKind::Unnest { exprs, with_ordinality } => {
-                let args = self.exprs(&mut left, exprs)?;
-                (if *with_ordinality { "UNNEST WITH ORDINALITY" } else { "UNNEST" }.to_string(), args, item.span)
-            }
+            TableRefKind::Unnest { exprs, .. } => ("UNNEST".to_string(), self.exprs(&mut left, exprs)?, item.span),
             TableRefKind::Function { call, .. } => {
                 let name = function_name(call);
                 let mut args = Vec::with_capacity(call.args.len());
@@ -168,11 +166,12 @@ impl Binder<'_> {
             }
             _ => return Err(self.invalid(item.span, "not a table function")),
         };
-        let function = table::table_functions().into_iter().find(|f| f.name() == name);
+        let function = table::table_function(&name);
         let function = function.ok_or_else(|| self.unsupported(span, format!("there is no table function {name}")).with_remedy("UNNEST(..) expands arrays, maps and multisets"))?;
         let arguments: Vec<_> = args.iter().map(argument).collect();
         let schema = function.bind(&arguments).map_err(|e| e.at(self.at(span)))?;
-        let made = schema.columns.iter().map(|c| PlanColumn::new(&c.name, c.sql_type.with_nullable(c.sql_type.nullable || outer)));
+        let counted = ordinality.then(|| Column::new("ORDINALITY", SqlType::not_null(DataType::Int)));
+        let made = schema.columns.iter().chain(&counted).map(|c| PlanColumn::new(&c.name, c.sql_type.with_nullable(c.sql_type.nullable || outer)));
         let mut made: Vec<PlanColumn> = made.collect();
         if let Some(alias) = &item.alias
             && !alias.columns.is_empty()
@@ -189,7 +188,7 @@ impl Binder<'_> {
         let input = left.take_plan();
         let input_width = input.columns.len();
         let columns: Vec<PlanColumn> = input.columns.iter().chain(&made).cloned().collect();
-        let mut plan = Plan::new(Node::Correlate(Correlate { input: Box::new(input), function, args, outer }), columns);
+        let mut plan = Plan::new(Node::Correlate(Correlate { input: Box::new(input), function, args, ordinality, outer }), columns);
         if input_width > width {
             let kept = (0..width).chain(input_width..plan.columns.len());
             let kept = kept.map(|i| (plan.columns[i].name.clone(), super::column(&plan, i))).collect();

@@ -23,7 +23,7 @@ enum Value {
 impl Binder<'_> {
     pub fn bind_insert(&mut self, insert: &ast::Insert) -> Result<Insert> {
         let table = self.insert_target(insert)?;
-        let source = self.query(&insert.source)?;
+        let source = self.top_query(&insert.source)?;
         let written = written_columns(&table);
         let values = self.insert_values(insert, &table, &written, &source)?;
         let mut exprs = Vec::with_capacity(written.len());

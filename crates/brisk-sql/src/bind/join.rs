@@ -5,11 +5,11 @@ use brisk_functions::Expr;
 use brisk_parser::Span;
 use brisk_parser::ast::{self, JoinConstraint, TableRefKind};
 
-use super::collect::function_name;
+use super::collect::{function_name, has_subquery};
 use super::expr::written_conjuncts;
 use super::from::nullable;
 use super::scope::{Found, Merged, Scope};
-use super::subquery::{Subquery, is_subquery_condition};
+use super::subquery::Subquery;
 use super::{Binder, Env, conjunction, is_true, nothing, window};
 use crate::logical::{Join, JoinKind, Node, Plan};
 
@@ -151,7 +151,7 @@ impl Binder<'_> {
         let mut subqueries = Vec::new();
         if let JoinConstraint::On(written) = constraint {
             for part in written_conjuncts(written) {
-                if is_subquery_condition(part) && join_kind == JoinKind::Inner {
+                if join_kind == JoinKind::Inner && has_subquery(part) {
                     subqueries.push(part);
                     continue;
                 }
@@ -171,8 +171,9 @@ impl Binder<'_> {
         env.scope.columns.iter_mut().zip(&env.plan.columns).for_each(|(seen, made)| seen.sql_type = made.sql_type.clone());
         self.merge(&mut env, pairs, width, join_kind, span)?;
         for part in subqueries {
-            self.subquery_condition(&mut env, part, false)?;
+            self.where_clause(&mut env, part, "ON")?;
         }
+        narrow_to_scope(&mut env);
         Ok(env)
     }
 

@@ -27,6 +27,8 @@ mod scope;
 mod select;
 mod special;
 mod subquery;
+#[cfg(test)]
+mod tests;
 pub mod table;
 pub mod types;
 mod window;
@@ -115,7 +117,7 @@ impl<'a> Binder<'a> {
 
     /// A query by itself.
     pub fn bind_query(&mut self, query: &ast::Query) -> Result<Plan> {
-        self.query(query)
+        self.top_query(query)
     }
 
     /// An expression over named columns: a computed column, a watermark.

@@ -13,9 +13,19 @@ use super::{Binder, Cte, Env, nothing, one_row, project};
 use crate::logical::{Node, Plan, PlanColumn, SetOperationKind, Sort, SortKey, TimeAttribute};
 
 impl Binder<'_> {
+    /// A query inside another: an order without a limit has no meaning there.
     pub(super) fn query(&mut self, query: &ast::Query) -> Result<Plan> {
+        self.scoped(query, query.limit.is_some() || query.offset.is_some())
+    }
+
+    /// A whole statement's query.
+    pub(super) fn top_query(&mut self, query: &ast::Query) -> Result<Plan> {
+        self.scoped(query, true)
+    }
+
+    fn scoped(&mut self, query: &ast::Query, keeps_order: bool) -> Result<Plan> {
         let known = self.ctes.len();
-        let plan = self.with(query).and_then(|()| self.ordered(query));
+        let plan = self.with(query).and_then(|()| self.ordered(query, keeps_order));
         self.ctes.truncate(known);
         plan
     }
@@ -36,7 +46,7 @@ impl Binder<'_> {
     }
 
     /// The body with ORDER BY and LIMIT. A SELECT orders by what it does not show too.
-    fn ordered(&mut self, query: &ast::Query) -> Result<Plan> {
+    fn ordered(&mut self, query: &ast::Query, keeps_order: bool) -> Result<Plan> {
         let (plan, keys) = match &query.body.kind {
             QueryBodyKind::Select(select) => self.select(select, &query.order_by)?,
             _ => {
@@ -48,11 +58,13 @@ impl Binder<'_> {
         let visible = plan.columns.len() - hidden(&plan, &keys, query);
         let offset = self.row_count(query.offset.as_ref(), "OFFSET")?.unwrap_or(0);
         let limit = self.row_count(query.limit.as_ref(), "LIMIT")?;
-        if keys.is_empty() && offset == 0 && limit.is_none() {
-            return Ok(plan);
-        }
-        let columns = plan.columns.clone();
-        let plan = Plan::new(Node::Sort(Sort { input: Box::new(plan), keys, offset, limit }), columns);
+        let plan = match keeps_order && (!keys.is_empty() || offset > 0 || limit.is_some()) {
+            true => {
+                let columns = plan.columns.clone();
+                Plan::new(Node::Sort(Sort { input: Box::new(plan), keys, offset, limit }), columns)
+            }
+            false => plan,
+        };
         if visible == plan.columns.len() {
             return Ok(plan);
         }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use brisk_core::SqlType;
 use brisk_functions::Expr;
 
-use crate::logical::{Plan, PlanColumn, TimeAttribute};
+use crate::logical::{Plan, PlanColumn};
 
 /// Marks a column of the input of an aggregation.
 pub const RAW: usize = 1 << 31;
@@ -61,7 +61,6 @@ pub struct Relation {
 pub struct ScopeColumn {
     pub name: String,
     pub sql_type: SqlType,
-    pub time: TimeAttribute,
 }
 
 /// One column for two that USING equates.
@@ -154,6 +153,6 @@ impl Scope {
 
 impl From<&PlanColumn> for ScopeColumn {
     fn from(column: &PlanColumn) -> Self {
-        Self { name: column.name.clone(), sql_type: column.sql_type.clone(), time: column.time }
+        Self { name: column.name.clone(), sql_type: column.sql_type.clone() }
     }
 }

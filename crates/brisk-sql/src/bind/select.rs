@@ -208,6 +208,7 @@ fn derived_name(expr: &ast::Expr) -> Option<String> {
     match &expr.kind {
         ExprKind::Name(name) => Some(name.last().value.clone()),
         ExprKind::Field { name, .. } => Some(name.value.clone()),
+        ExprKind::Function(call) if !call.parentheses => Some(call.name.last().value.clone()).filter(|n| brisk_functions::scalar::scalar_function(n).is_none()),
         _ => None,
     }
 }

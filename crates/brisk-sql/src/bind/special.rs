@@ -6,6 +6,7 @@ use brisk_functions::{Expr, scalar};
 use brisk_parser::Span;
 use brisk_parser::ast::{self, BinaryOp, ExprKind, JsonCall, JsonExistsOnError, JsonOnNull, JsonQueryBehavior, JsonValueBehavior, JsonWrapper, TrimSide};
 
+use super::collect::function_name;
 use super::literal::{interval_value, length_of, unit_name};
 use super::{Binder, Env, types};
 
@@ -19,7 +20,7 @@ impl Binder<'_> {
             }
             ExprKind::RoundTo { ceil, expr, unit } => {
                 let value = self.expr(env, expr)?;
-                self.call(span, if *ceil { "CEIL" } else { "FLOOR" }, vec![value, Expr::string(unit_name(*unit))])
+                self.call(span, if *ceil { "CEIL TO" } else { "FLOOR TO" }, vec![value, Expr::string(unit_name(*unit))])
             }
             ExprKind::TimestampAdd { unit, amount, expr } => {
                 let args = vec![Expr::string(unit_name(*unit)), self.expr(env, amount)?, self.expr(env, expr)?];
@@ -39,8 +40,8 @@ impl Binder<'_> {
                     TrimSide::Leading => "LEADING",
                     TrimSide::Trailing => "TRAILING",
                 };
-                let value = self.expr(env, expr)?;
-                self.call(span, "TRIM", vec![Expr::string(side), what, value])
+                let args = vec![Expr::string(side), what, self.expr(env, expr)?];
+                self.call(span, "TRIM", args)
             }
             ExprKind::Position { needle, haystack, from } => {
                 let mut args = vec![self.expr(env, needle)?, self.expr(env, haystack)?];
@@ -78,31 +79,29 @@ impl Binder<'_> {
         }
     }
 
+    /// Predicates of periods.
     pub(super) fn special_binary(&mut self, env: &mut Env, span: Span, op: BinaryOp, left: &ast::Expr, right: &ast::Expr) -> Result<Expr> {
-        if op != BinaryOp::Overlaps {
-            return Err(self.unsupported(span, "operators of periods and multisets are not supported, but for OVERLAPS"));
-        }
-        let (a, b) = (self.period(env, left)?, self.period(env, right)?);
-        // Two periods overlap when neither ends before the other begins.
-        let first = self.call(span, ">=", vec![a.1, b.0])?;
-        let second = self.call(span, ">=", vec![b.1, a.0])?;
-        Expr::And(vec![first, second]).fold(&self.context)
-    }
-
-    /// Start and end in order, of `(start, end)` or `(start, length)`.
-    fn period(&mut self, env: &mut Env, written: &ast::Expr) -> Result<(Expr, Expr)> {
-        let (start, end) = match &written.kind {
-            ExprKind::Period { start, end } => (&**start, &**end),
-            ExprKind::Row(parts) if parts.len() == 2 => (&parts[0], &parts[1]),
-            _ => return Err(self.invalid(written.span, "OVERLAPS needs periods: (start, end)")),
+        let name = match op {
+            BinaryOp::Overlaps => "OVERLAPS",
+            BinaryOp::Contains => "PERIOD CONTAINS",
+            BinaryOp::Equals => "PERIOD EQUALS",
+            BinaryOp::Precedes => "PRECEDES",
+            BinaryOp::Succeeds => "SUCCEEDS",
+            BinaryOp::ImmediatelyPrecedes => "IMMEDIATELY PRECEDES",
+            BinaryOp::ImmediatelySucceeds => "IMMEDIATELY SUCCEEDS",
+            _ => return Err(self.unsupported(span, "operators of multisets are not supported")),
         };
-        let start = self.expr(env, start)?;
-        let end_value = self.expr(env, end)?;
-        let end_value = if end_value.sql_type().data_type.is_interval() { self.call(end.span, "+", vec![start.clone(), end_value])? } else { end_value };
-        let in_order = self.call(written.span, "<=", vec![start.clone(), end_value.clone()])?;
-        let low = self.searched_case(written.span, vec![(in_order.clone(), start.clone())], Some(end_value.clone()))?;
-        let high = self.searched_case(written.span, vec![(in_order, end_value)], Some(start))?;
-        Ok((low, high))
+        let mut args = Vec::with_capacity(4);
+        for side in [left, right] {
+            let (start, end) = match &side.kind {
+                ExprKind::Period { start, end } => (&**start, &**end),
+                ExprKind::Row(parts) if parts.len() == 2 => (&parts[0], &parts[1]),
+                _ => return Err(self.invalid(side.span, format!("{name} needs periods: (start, end)"))),
+            };
+            args.push(self.expr(env, start)?);
+            args.push(self.expr(env, end)?);
+        }
+        self.call(span, name, args)
     }
 
     /// `INTERVAL <expression> DAY`: so many times one unit.
@@ -168,19 +167,34 @@ impl Binder<'_> {
                 let mut args = Vec::with_capacity(entries.len() * 2 + 1);
                 for (key, value) in entries {
                     args.push(self.expr(env, key)?);
-                    args.push(self.expr(env, value)?);
+                    args.push(self.json_part(env, value)?);
                 }
-                args.push(Expr::string(on_null_text(on_null.unwrap_or(JsonOnNull::Null))));
+                let words = json_words(on_null.unwrap_or(JsonOnNull::Null), entries.iter().map(|(_, value)| value));
+                args.push(Expr::string(&words));
                 self.call(span, "JSON_OBJECT", args)
             }
             JsonCall::Array { items, on_null } => {
-                let mut args = self.exprs(env, items)?;
-                args.push(Expr::string(on_null_text(on_null.unwrap_or(JsonOnNull::Absent))));
+                let mut args = Vec::with_capacity(items.len() + 1);
+                for item in items {
+                    args.push(self.json_part(env, item)?);
+                }
+                args.push(Expr::string(&json_words(on_null.unwrap_or(JsonOnNull::Absent), items.iter())));
                 self.call(span, "JSON_ARRAY", args)
             }
             JsonCall::ObjectAgg { .. } | JsonCall::ArrayAgg { .. } => {
                 Err(self.invalid(span, "an aggregate function cannot stand here").with_remedy("compute it in a subquery, or use HAVING"))
             }
+        }
+    }
+
+    /// A value of JSON_OBJECT or JSON_ARRAY, the only place where JSON(..) may stand.
+    fn json_part(&mut self, env: &mut Env, written: &ast::Expr) -> Result<Expr> {
+        match &written.kind {
+            ExprKind::Function(call) if function_name(call) == "JSON" => {
+                let args = self.call_args(env, call, "JSON")?;
+                self.call(written.span, "JSON", args)
+            }
+            _ => self.expr(env, written),
         }
     }
 
@@ -219,6 +233,17 @@ fn query_behavior(behavior: Option<JsonQueryBehavior>) -> &'static str {
         Some(JsonQueryBehavior::EmptyObject) => "EMPTY OBJECT",
         Some(JsonQueryBehavior::Error) => "ERROR",
     }
+}
+
+/// What NULL does, and which values are JSON text that goes in as it is.
+fn json_words<'e>(on_null: JsonOnNull, values: impl Iterator<Item = &'e ast::Expr>) -> String {
+    let letter = |value: &ast::Expr| match &value.kind {
+        ExprKind::Json(call) if matches!(**call, JsonCall::Object { .. } | JsonCall::Array { .. }) => 'R',
+        ExprKind::Function(call) if function_name(call) == "JSON" => 'R',
+        _ => 'V',
+    };
+    let letters: String = values.map(letter).collect();
+    if letters.contains('R') { format!("{} {letters}", on_null_text(on_null)) } else { on_null_text(on_null).to_string() }
 }
 
 pub(super) fn on_null_text(on_null: JsonOnNull) -> &'static str {

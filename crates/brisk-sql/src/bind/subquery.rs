@@ -163,7 +163,7 @@ impl Binder<'_> {
         self.outer.pop();
         let plan = plan?;
         let width = plan.columns.len();
-        let freed = decorrelate::decorrelate(self, plan).map_err(|e| e.at(self.at(query.span)))?;
+        let freed = decorrelate::decorrelate(self, plan, env.grouped.is_none().then_some(&env.plan)).map_err(|e| e.at(self.at(query.span)))?;
         Ok(Subquery { plan: freed.plan, predicates: freed.predicates, defaults: freed.defaults, width })
     }
 
@@ -230,14 +230,16 @@ impl Binder<'_> {
         let sub = self.single_row(span, sub)?;
         let base = env.plan.columns.len();
         let condition = conjunction(self.lift(env, span, sub.predicates, base)?);
-        let (plan, flag) = if sub.defaults.is_some() { with_flag(sub.plan) } else { (sub.plan, 0) };
+        // The value of no rows matters where it is not NULL, which a left join gives anyway.
+        let default = match sub.defaults {
+            Some(mut defaults) => Some(defaults.swap_remove(0).fold(&self.context)?),
+            None => None,
+        };
+        let default = default.filter(|d| !d.as_literal().is_some_and(|v| v.is_null(0)));
+        let (plan, flag) = if default.is_some() { with_flag(sub.plan) } else { (sub.plan, 0) };
         join_onto(env, plan, JoinKind::Left, condition);
         let value = super::column(&env.plan, base);
-        let Some(defaults) = sub.defaults else { return Ok(value) };
-        let default = defaults[0].clone();
-        if default.as_literal().is_some_and(|v| v.is_null(0)) {
-            return Ok(value);
-        }
+        let Some(default) = default else { return Ok(value) };
         let missing = self.call(span, "IS NULL", vec![super::column(&env.plan, base + flag)])?;
         self.searched_case(span, vec![(missing, default)], Some(value))
     }

@@ -1,6 +1,6 @@
 //! Types as written, as SQL types: defaults of lengths and precisions, and their limits.
 
-use brisk_core::types::{DayTimeUnit, YearMonthUnit};
+use brisk_core::types::{DayTimeUnit, MAX_LENGTH, YearMonthUnit};
 use brisk_core::{Column, DataType, Error, Result, SqlType};
 use brisk_parser::ast::{self, IntervalQualifier, TimeUnit, TypeKind};
 
@@ -15,11 +15,12 @@ pub fn sql_type(places: &Places, written: &ast::DataType) -> Result<SqlType> {
 fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
     let inner = |t: &ast::DataType| sql_type(places, t).map(Box::new);
     Ok(match &written.kind {
-        TypeKind::Char(n) => DataType::Char(length("CHAR", *n)?),
-        TypeKind::Varchar(n) => DataType::Varchar(length("VARCHAR", *n)?),
+        // CHAR and BINARY have length 1 unless told, VARCHAR and VARBINARY any.
+        TypeKind::Char(n) => DataType::Char(length("CHAR", *n, 1)?),
+        TypeKind::Varchar(n) => DataType::Varchar(length("VARCHAR", *n, MAX_LENGTH)?),
         TypeKind::String => DataType::STRING,
-        TypeKind::Binary(n) => DataType::Binary(length("BINARY", *n)?),
-        TypeKind::Varbinary(n) => DataType::Varbinary(length("VARBINARY", *n)?),
+        TypeKind::Binary(n) => DataType::Binary(length("BINARY", *n, 1)?),
+        TypeKind::Varbinary(n) => DataType::Varbinary(length("VARBINARY", *n, MAX_LENGTH)?),
         TypeKind::Bytes => DataType::BYTES,
         TypeKind::Boolean => DataType::Boolean,
         TypeKind::Decimal { precision, scale } => decimal(*precision, *scale)?,
@@ -55,9 +56,9 @@ fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
     })
 }
 
-fn length(what: &str, n: Option<u32>) -> Result<u32> {
-    match n.unwrap_or(1) {
-        n @ 1..=brisk_core::types::MAX_LENGTH => Ok(n),
+fn length(what: &str, n: Option<u32>, default: u32) -> Result<u32> {
+    match n.unwrap_or(default) {
+        n @ 1..=MAX_LENGTH => Ok(n),
         n => Err(Error::invalid(format!("{what}({n}): the length must be between 1 and 2147483647"))),
     }
 }

@@ -50,7 +50,10 @@ fn node(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
             write!(f, "{:?}Join {}", n.kind, n.condition)?;
             n.as_of.map_or(Ok(()), |time| write!(f, " as of ${time}"))
         }
-        Node::Correlate(n) => write!(f, "Correlate {}({}){}", n.function.name(), list(&n.args), if n.outer { " outer" } else { "" }),
+        Node::Correlate(n) => {
+            let (outer, ordinality) = (if n.outer { " outer" } else { "" }, if n.ordinality { " with ordinality" } else { "" });
+            write!(f, "Correlate {}({}){ordinality}{outer}", n.function.name(), list(&n.args))
+        }
         Node::Over(n) => {
             write!(f, "Over partition {:?} order [{}] [{}]", n.partition, list(&n.order), list(&n.calls))
         }

@@ -144,6 +144,8 @@ pub struct Correlate {
     pub input: Box<Plan>,
     pub function: Arc<dyn TableFunction>,
     pub args: Vec<Expr>,
+    /// WITH ORDINALITY: behind the function's columns an INT that counts its rows from 1.
+    pub ordinality: bool,
     /// LEFT JOIN: a row without results is kept, with NULLs.
     pub outer: bool,
 }
