@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use brisk_core::graph::{NodeId, NodeKind, StreamGraph};
 use brisk_core::{Barrier, Error, ErrorKind, Result};
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
 use crate::build::Run;
 use crate::checkpoint::CheckpointStore;
@@ -191,25 +191,39 @@ impl Shared {
         let _ = self.events.try_send(Event::Wake);
     }
 
-    /// Every source has twice had nothing to give since the call, then all inboxes are empty and their readers at rest.
+    /// Passes in which every source has twice had nothing to give, and all inboxes were then empty and their readers at
+    /// rest, until one in which no source gave a row (one that waits for its group may have gone on).
     pub fn settle(&self, limit: Duration) -> bool {
         let deadline = monotonic_ns() + limit.as_nanos() as u64;
         let Some(run) = self.started_run(deadline) else { return lock(&self.result).is_some() };
         run.control.settling.fetch_add(1, Ordering::Relaxed);
-        let from: Vec<u64> = run.progress.iter().map(|p| p.idle_polls.load(Ordering::Acquire)).collect();
-        let rested = |i: usize| run.progress[i].idle_polls.load(Ordering::Acquire) >= from[i] + 2;
-        let is_settled = |i: usize| run.inboxes[i].is_settled() || (run.is_source(i) && rested(i));
+        let mut given = None;
         let settled = loop {
-            if lock(&self.result).is_some() || (0..run.inboxes.len()).all(is_settled) {
-                break true;
-            }
-            if monotonic_ns() >= deadline {
+            if !self.settle_once(&run, deadline) {
                 break false;
             }
-            std::thread::sleep(Duration::from_micros(200));
+            let now = run.rows_given();
+            if given.replace(now) == Some(now) {
+                break true;
+            }
         };
         run.control.settling.fetch_sub(1, Ordering::Relaxed);
         settled
+    }
+
+    fn settle_once(&self, run: &Run, deadline: u64) -> bool {
+        let from: Vec<u64> = run.progress.iter().map(|p| p.idle_polls.load(Ordering::Acquire)).collect();
+        let rested = |i: usize| run.progress[i].idle_polls.load(Ordering::Acquire) >= from[i] + 2;
+        let is_settled = |i: usize| run.inboxes[i].is_settled() || (run.is_source(i) && rested(i));
+        loop {
+            if lock(&self.result).is_some() || (0..run.inboxes.len()).all(is_settled) {
+                return true;
+            }
+            if monotonic_ns() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
     }
 
     fn started_run(&self, deadline: u64) -> Option<Arc<Run>> {
@@ -239,6 +253,12 @@ impl Run {
 
     fn wake(&self) {
         self.inboxes.iter().for_each(|i| i.wake());
+    }
+
+    /// Rows that came out of all sources so far.
+    fn rows_given(&self) -> u64 {
+        let sources = (0..self.graph.nodes.len()).filter(|n| matches!(self.graph.nodes[*n].kind, NodeKind::Source(_)));
+        sources.flat_map(|n| (0..self.plan.parallelism[n]).map(move |i| self.board.metrics(n, i).records_out.get())).sum()
     }
 
     fn is_source(&self, subtask: SubtaskId) -> bool {
@@ -321,10 +341,7 @@ impl Driver {
             if left == 0 {
                 return false;
             }
-            if let Ok(Event::Command(Command::Checkpoint { reply } | Command::Savepoint { reply, .. })) = self.received.recv_timeout(Duration::from_nanos(left))
-            {
-                let _ = reply.send(Err(Error::external("the job is restarting").with_remedy("try again when it runs")));
-            }
+            self.received.recv_timeout(Duration::from_nanos(left)).into_iter().for_each(refuse);
         }
         true
     }
@@ -376,7 +393,23 @@ impl Driver {
             }
         }
         lock(&self.shared.run).run = None;
+        self.drain_writer();
         outcome
+    }
+
+    /// Waits until the checkpoint thread has done all that this start gave it: a checkpoint must not become durable, and
+    /// a sink not be committed, after the next start has chosen what it restores.
+    fn drain_writer(&self) {
+        let (reply, answer) = bounded(1);
+        if self.work.send(Work::Drain { reply }).is_err() {
+            return;
+        }
+        loop {
+            select! {
+                recv(answer) -> _ => return,
+                recv(self.received) -> event => event.into_iter().for_each(refuse),
+            }
+        }
     }
 
     /// Gives the checkpoint thread this start's committers, and has it commit what the restored checkpoint left.
@@ -392,6 +425,13 @@ impl Driver {
         let gone = || Error::internal("the checkpoint thread broke down");
         self.work.send(Work::Begin { committers, commit, reply }).map_err(|_| gone())?;
         answer.recv().map_err(|_| gone())?
+    }
+}
+
+/// Answers a caller who asks between two starts.
+fn refuse(event: Event) {
+    if let Event::Command(Command::Checkpoint { reply } | Command::Savepoint { reply, .. }) = event {
+        let _ = reply.send(Err(Error::external("the job does not run at the moment").with_remedy("try again when it runs")));
     }
 }
 

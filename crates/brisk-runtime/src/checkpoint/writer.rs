@@ -27,6 +27,8 @@ const MAX_DELTAS: usize = 16;
 pub(crate) enum Work {
     /// A new start of the job: forget all chains. `commit` holds what the restored checkpoint left to commit.
     Begin { committers: HashMap<NodeId, Box<dyn Committer>>, commit: Vec<(NodeId, Vec<Vec<u8>>)>, reply: Sender<Result<()>> },
+    /// Answers when all work before it is done.
+    Drain { reply: Sender<()> },
     /// What one subtask captured at a barrier.
     Snapshot { attempt: u32, id: u64, subtask: SubtaskId, place: Option<Arc<Place>>, parts: Vec<Part> },
     /// All subtasks have answered.
@@ -81,6 +83,10 @@ impl Writer {
                     self.committers = committers;
                     // The driver waits for it, unless the job is gone.
                     let _ = reply.send(self.commit(&commit));
+                    continue;
+                }
+                Work::Drain { reply } => {
+                    let _ = reply.send(());
                     continue;
                 }
                 Work::Snapshot { attempt, id, subtask, place, parts } => {

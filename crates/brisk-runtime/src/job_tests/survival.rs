@@ -97,6 +97,22 @@ fn crashes_and_other_parallelisms_change_nothing() {
 }
 
 #[test]
+fn crashes_at_any_moment_of_a_checkpoint_change_nothing() {
+    let world = World::new(Numbers { pause: Duration::from_millis(1), batch: 3, ..slow_numbers() });
+    for round in 0..30u64 {
+        let mut options = world.options(1 + round as usize % 3);
+        options.checkpoint = options.checkpoint.map(|c| c.every(Duration::from_millis(3)));
+        let handle = world.start(options, Restore::Latest);
+        // Different moments between the first barrier and the third commit.
+        assert!(handle.wait_for(Duration::from_micros(3000 + (round * 7919) % 40_000)).is_none());
+        handle.cancel();
+        handle.wait_for(SOON).expect("a prompt end").unwrap();
+    }
+    world.finish(world.options(2), Restore::Latest);
+    world.check_output();
+}
+
+#[test]
 fn a_failure_restarts_the_job_from_its_newest_checkpoint() {
     let world = World::new(Numbers { fail_at: Some(1500), released: 1000.into(), ..slow_numbers() });
     let mut options = world.options(2);
