@@ -57,3 +57,48 @@ fn without_zone(column: &ArrayRef) -> ArrayRef {
         _ => column.clone(),
     }
 }
+
+/// Numbers that look random and come again with their seed.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `bound`.
+    pub fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next()) * bound as u128) >> 64) as usize
+    }
+
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+        &items[self.below(items.len())]
+    }
+
+    /// Changes, removes, adds or copies bytes somewhere.
+    pub fn mutate(&mut self, data: &mut Vec<u8>) {
+        let at = self.below(data.len() + 1);
+        let byte = *self.pick(b"\"\\{}[]:,0129-+.eEntu \n\t\r\x00\x01\x7f\x80\xc3\xff");
+        match self.below(4) {
+            0 => data.insert(at, byte),
+            1 if at < data.len() => data[at] = byte,
+            2 => {
+                let end = (at + 1 + self.below(8)).min(data.len());
+                data.drain(at.min(end)..end);
+            }
+            _ => {
+                let end = (at + self.below(16)).min(data.len());
+                let piece = data[at..end].to_vec();
+                let to = self.below(data.len() + 1);
+                data.splice(to..to, piece);
+            }
+        }
+    }
+}

@@ -311,7 +311,7 @@ impl DebeziumDecoder {
 }
 
 fn op_fault(at: usize) -> Fault {
-    Fault::Syntax { at, expected: "the operation as a string" }
+    Fault::syntax(at, "the operation as a string")
 }
 
 fn missing_row(which: usize, op: Option<&[u8]>) -> String {

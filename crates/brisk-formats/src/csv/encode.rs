@@ -133,10 +133,14 @@ impl CsvEncoder {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+    use brisk_core::ChangelogBatch;
     use brisk_core::format::Format;
 
     use crate::csv::Csv;
-    use crate::testing::{chunk, ints_and_texts, spec};
+    use crate::testing::{Random, chunk, ints_and_texts, spec};
 
     fn check(options: &[(&str, &str)], lines: &str) {
         let spec = spec(ints_and_texts(), options);
@@ -153,5 +157,26 @@ mod tests {
         check(&[], "1,\"longer_than_twenty_four_characters\"\n");
         check(&[("null-literal", "NULL"), ("field-delimiter", "|")], "NULL|NULL\n1|\"a|b\"\n");
         check(&[("escape-character", "\\")], "1,\"a\\\"b\"\n");
+    }
+
+    #[test]
+    fn any_text_is_read_back_and_any_bytes_are_survived() {
+        let mut random = Random::new(3);
+        for options in [&[][..], &[("escape-character", "\\")], &[("quote-character", "'"), ("field-delimiter", ";")]] {
+            let spec = spec(ints_and_texts(), options);
+            let (decoder, encoder) = (Csv.decoder(&spec).unwrap(), Csv.encoder(&spec).unwrap());
+            for _ in 0..2_000 {
+                let text: String = (0..random.below(30)).map(|_| *random.pick(&['a', ',', ';', '"', '\'', '\\', ' ', '#', '中', '0'])).collect();
+                let schema = spec.schema.to_arrow();
+                let columns: Vec<ArrayRef> = vec![Arc::new(Int32Array::from(vec![7])), Arc::new(StringArray::from(vec![text.as_str()]))];
+                let batch = ChangelogBatch::append(RecordBatch::try_new(schema, columns).unwrap());
+                let mut line = Vec::new();
+                encoder.create().encode(&batch, &mut line).unwrap();
+                let decoded = decoder.create().decode(&chunk(line.clone())).unwrap();
+                assert_eq!(decoded.batch, batch, "{text:?} {}", String::from_utf8_lossy(&line));
+                random.mutate(&mut line);
+                decoder.create().decode(&chunk(line)).unwrap();
+            }
+        }
     }
 }

@@ -38,22 +38,22 @@ impl<'a> Cursor<'a> {
     }
 
     pub fn fault(&self, expected: &'static str) -> Fault {
-        Fault::Syntax { at: self.pos, expected }
+        Fault::syntax(self.pos, expected)
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn peek(&self) -> Option<u8> {
         self.data.get(self.pos).copied()
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn skip_blanks(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.pos += 1;
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.pos += usize::from(found);
@@ -65,7 +65,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The string whose opening quote is next.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self) -> Result<RawString<'a>, Fault> {
         self.expect(b'"', "a string")?;
         let start = self.pos;
@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An integer of at most 18 digits, if that is what comes next; nothing is consumed otherwise.
-    #[inline]
+    #[inline(always)]
     pub fn small_integer(&mut self) -> Option<i64> {
         let negative = self.peek() == Some(b'-');
         let start = self.pos + usize::from(negative);
@@ -181,7 +181,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether `null` comes next; consumed if so.
-    #[inline]
+    #[inline(always)]
     pub fn eat_null(&mut self) -> bool {
         let null = self.peek() == Some(b'n') && self.data[self.pos..].starts_with(b"null");
         self.pos += if null { 4 } else { 0 };
@@ -189,9 +189,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes over the value that comes next.
-    #[inline]
+    #[inline(always)]
     pub fn skip_value(&mut self) -> Result<(), Fault> {
         match self.peek() {
+            Some(b'"') => match string_end(self.data, self.pos + 1) {
+                Some((end, _)) => {
+                    self.pos = end + 1;
+                    Ok(())
+                }
+                None => Err(self.fault("the closing quote of a string")),
+            },
+            Some(b'1'..=b'9') => {
+                let end = skip_digits(self.data, self.pos + 1);
+                if matches!(self.data.get(end), Some(b',' | b'}')) {
+                    self.pos = end;
+                    return Ok(());
+                }
+                self.token().map(drop)
+            }
             Some(b'{' | b'[') => self.skip_container(0),
             _ => self.token().map(drop),
         }
@@ -229,7 +244,7 @@ impl<'a> Cursor<'a> {
 
 /// The digits from `pos` on, folded into `value`, and where they end; `None` without any. Wraps beyond 18 digits, which
 /// callers refuse by their count.
-#[inline]
+#[inline(always)]
 fn digits(data: &[u8], mut pos: usize, mut value: i64) -> Option<(i64, usize)> {
     let start = pos;
     while let Some(digit) = data.get(pos).map(|b| b.wrapping_sub(b'0')) {
@@ -260,7 +275,7 @@ fn matches_of(word: u64, byte: u8) -> u64 {
 }
 
 /// Where the string that begins at `pos` ends (its quote), and whether it has escapes.
-#[inline]
+#[inline(always)]
 fn string_end(data: &[u8], mut pos: usize) -> Option<(usize, bool)> {
     let mut escaped = false;
     loop {
@@ -273,12 +288,12 @@ fn string_end(data: &[u8], mut pos: usize) -> Option<(usize, bool)> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn quote_or_backslash(data: &[u8], mut pos: usize) -> Option<usize> {
     // Most strings are short: four words here, and only then a call.
     for _ in 0..4 {
-        let Some(bytes) = data.get(pos..pos + 8) else { break };
-        let word = u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        let Some(bytes) = data.get(pos..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*bytes);
         let hits = matches_of(word, b'"') | matches_of(word, b'\\');
         if hits != 0 {
             return Some(pos + hits.trailing_zeros() as usize / 8);

@@ -2,25 +2,29 @@
 
 use crate::text::trim;
 
+/// One word, so that the results of all that reads are small.
 #[derive(Debug)]
-pub(crate) enum Fault {
+pub(crate) struct Fault(Box<Kind>);
+
+#[derive(Debug)]
+enum Kind {
     /// The record is no JSON from here on.
     Syntax { at: usize, expected: &'static str },
     /// A value that its column cannot take; the JSON around it may be sound.
-    Value(Box<BadValue>),
+    Value(BadValue),
 }
 
 #[derive(Debug)]
-pub(crate) struct BadValue {
+struct BadValue {
     /// The names from the column inwards, innermost first.
-    pub path: Vec<String>,
-    pub start: usize,
-    pub end: usize,
-    pub problem: Problem,
+    path: Vec<String>,
+    start: usize,
+    end: usize,
+    problem: Problem,
 }
 
 #[derive(Debug)]
-pub(crate) enum Problem {
+enum Problem {
     /// The type that was expected.
     NotA(String),
     Missing,
@@ -30,18 +34,31 @@ pub(crate) enum Problem {
 const EXCERPT_BYTES: usize = 60;
 
 impl Fault {
-    /// A value of `data[start..end]` that is no `type_name`.
-    pub fn value(start: usize, end: usize, type_name: String) -> Self {
-        Fault::Value(Box::new(BadValue { path: Vec::new(), start, end, problem: Problem::NotA(type_name) }))
+    #[cold]
+    pub fn syntax(at: usize, expected: &'static str) -> Self {
+        Fault(Box::new(Kind::Syntax { at, expected }))
     }
 
+    /// A value of `data[start..end]` that is no `type_name`.
+    #[cold]
+    pub fn value(start: usize, end: usize, type_name: String) -> Self {
+        Fault(Box::new(Kind::Value(BadValue { path: Vec::new(), start, end, problem: Problem::NotA(type_name) })))
+    }
+
+    #[cold]
     pub fn missing(name: &str) -> Self {
-        Fault::Value(Box::new(BadValue { path: vec![name.to_string()], start: 0, end: 0, problem: Problem::Missing }))
+        Fault(Box::new(Kind::Value(BadValue { path: vec![name.to_string()], start: 0, end: 0, problem: Problem::Missing })))
+    }
+
+    /// Whether the JSON may be sound and only a value is not.
+    pub fn is_value(&self) -> bool {
+        matches!(*self.0, Kind::Value(_))
     }
 
     /// Says that the value belongs to the field `name`.
+    #[cold]
     pub fn within(mut self, name: &str) -> Self {
-        if let Fault::Value(bad) = &mut self {
+        if let Kind::Value(bad) = &mut *self.0 {
             bad.path.push(name.to_string());
         }
         self
@@ -49,12 +66,12 @@ impl Fault {
 
     /// What people read, given the record.
     pub fn describe(&self, record: &[u8]) -> String {
-        match self {
-            Fault::Syntax { at, expected } if *at >= record.len() => format!("not valid JSON: it ends where {expected} should be"),
-            Fault::Syntax { at, expected } => {
+        match &*self.0 {
+            Kind::Syntax { at, expected } if *at >= record.len() => format!("not valid JSON: it ends where {expected} should be"),
+            Kind::Syntax { at, expected } => {
                 format!("not valid JSON: {expected} expected at byte {at}, found {}", excerpt(&record[*at..]))
             }
-            Fault::Value(bad) => {
+            Kind::Value(bad) => {
                 let path: Vec<_> = bad.path.iter().rev().map(String::as_str).collect();
                 let path = path.join(".");
                 match &bad.problem {

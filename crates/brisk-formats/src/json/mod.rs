@@ -11,6 +11,8 @@ pub(crate) mod escape;
 pub(crate) mod fault;
 pub(crate) mod object;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 pub(crate) mod value;
 

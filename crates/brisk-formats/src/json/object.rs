@@ -106,7 +106,7 @@ pub(crate) struct Keys {
 
 struct Key {
     /// `"name":` as it stands in a document, without the blanks.
-    token: Box<[u8]>,
+    token: Token,
     /// The field it belongs to; `NO_FIELD` when nobody wants it.
     field: u32,
     /// The key that followed it last.
@@ -115,6 +115,35 @@ struct Key {
 
 const NO_FIELD: u32 = u32::MAX;
 
+/// Bytes that are compared often, with their beginning and end as words.
+struct Token {
+    bytes: Box<[u8]>,
+    first: u64,
+    last: u64,
+}
+
+impl Token {
+    fn new(bytes: Vec<u8>) -> Self {
+        let word = |at: usize| bytes.get(at..).and_then(word_at).unwrap_or_default();
+        Self { first: word(0), last: word(bytes.len().saturating_sub(8)), bytes: bytes.into() }
+    }
+
+    /// Whether `text` begins with this: for up to 16 bytes two comparisons of words that may overlap.
+    #[inline(always)]
+    fn starts(&self, text: &[u8]) -> bool {
+        let length = self.bytes.len();
+        if length < 8 || text.len() < length {
+            return text.starts_with(&self.bytes);
+        }
+        word_at(text) == Some(self.first) && word_at(&text[length - 8..]) == Some(self.last) && (length <= 16 || text[8..length - 8] == self.bytes[8..length - 8])
+    }
+}
+
+#[inline(always)]
+fn word_at(text: &[u8]) -> Option<u64> {
+    text.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))
+}
+
 impl Keys {
     /// Stands before the first key of an object.
     pub const START: usize = 0;
@@ -122,7 +151,7 @@ impl Keys {
     const UNKNOWN: usize = usize::MAX;
 
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut keys = Keys { known: vec![Key { token: Box::default(), field: NO_FIELD, next: 0 }], by_name: HashMap::new() };
+        let mut keys = Keys { known: vec![Key { token: Token::new(Vec::new()), field: NO_FIELD, next: 0 }], by_name: HashMap::new() };
         for (field, name) in names.enumerate() {
             let id = keys.learn(name.as_bytes().to_vec(), field as u32);
             keys.known[id - 1].next = id as u32;
@@ -136,7 +165,7 @@ impl Keys {
         token.push(b':');
         let id = self.known.len();
         self.by_name.insert(name, id as u32);
-        self.known.push(Key { token: token.into(), field, next: 0 });
+        self.known.push(Key { token: Token::new(token), field, next: 0 });
         id
     }
 
@@ -147,13 +176,13 @@ impl Keys {
     }
 
     /// Passes over the key that comes next, its colon and the blanks behind; `previous` is the key before it.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, cursor: &mut Cursor, previous: usize) -> Result<usize, Fault> {
         if let Some(before) = self.known.get(previous) {
             let guess = before.next as usize;
             let token = &self.known[guess].token;
-            if guess != Self::START && cursor.data[cursor.pos..].starts_with(token) {
-                cursor.pos += token.len();
+            if guess != Self::START && token.starts(&cursor.data[cursor.pos..]) {
+                cursor.pos += token.bytes.len();
                 cursor.skip_blanks();
                 return Ok(guess);
             }
@@ -167,7 +196,7 @@ impl Keys {
         let raw = cursor.string()?;
         let name = if raw.escaped {
             let mut name = Vec::with_capacity(raw.text.len());
-            unescape(raw.text, &mut name).ok_or(Fault::Syntax { at: start, expected: "a key with sound escapes" })?;
+            unescape(raw.text, &mut name).ok_or_else(|| Fault::syntax(start, "a key with sound escapes"))?;
             name
         } else {
             raw.text.to_vec()

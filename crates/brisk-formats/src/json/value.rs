@@ -131,7 +131,7 @@ fn read_any(column: &mut Column, shape: &mut Shape, cursor: &mut Cursor, options
         _ => read_scalar(column, shape, cursor, options),
     };
     match read {
-        Err(Fault::Value(_)) if options.ignore_parse_errors => {
+        Err(fault) if options.ignore_parse_errors && fault.is_value() => {
             column.truncate(len);
             cursor.pos = start;
             cursor.skip_value()?;
@@ -280,7 +280,7 @@ fn read_entries(map: &mut Map, shape: &mut Shape, cursor: &mut Cursor, options: 
         let start = cursor.pos;
         let key = cursor.string()?;
         let mut text = Vec::with_capacity(key.text.len());
-        unescape(key.text, &mut text).ok_or(Fault::Syntax { at: start, expected: "a key with sound escapes" })?;
+        unescape(key.text, &mut text).ok_or_else(|| Fault::syntax(start, "a key with sound escapes"))?;
         cursor.colon()?;
         seen.push((text, cursor.pos));
         cursor.skip_value()?;

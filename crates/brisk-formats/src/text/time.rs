@@ -93,16 +93,27 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
 /// Splits `yyyy-MM-dd` off the front; a year of other than four digits has a sign. The day is checked to be 1 to 31.
 #[inline]
 fn split_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
-    let (year, at) = match text.first()? {
-        b'0'..=b'9' => (i64::from(two(text, 0)? * 100 + two(text, 2)?), 4),
-        sign => {
-            let digits = text[1..].iter().take_while(|b| b.is_ascii_digit()).count();
-            if !(4..=9).contains(&digits) || !matches!(sign, b'+' | b'-') {
-                return None;
-            }
-            (super::number::parse_i64(&text[..=digits])?, digits + 1)
-        }
+    let (date, rest) = match text.first_chunk::<10>() {
+        Some(date) if date[0].is_ascii_digit() => (date, &text[10..]),
+        _ => return split_signed_date(text),
     };
+    let digit = |i: usize| u32::from(date[i].wrapping_sub(b'0'));
+    // All checks at once: one branch.
+    let wrong = [0, 1, 2, 3, 5, 6, 8, 9].iter().fold(date[4] ^ b'-' | date[7] ^ b'-', |wrong, i| wrong | u8::from(digit(*i) > 9));
+    let (month, day) = (digit(5) * 10 + digit(6), digit(8) * 10 + digit(9));
+    let sound = wrong == 0 && (1..=12).contains(&month) && (1..=31).contains(&day);
+    let year = digit(0) * 1000 + digit(1) * 100 + digit(2) * 10 + digit(3);
+    sound.then_some(((year.into(), month, day), rest))
+}
+
+#[cold]
+fn split_signed_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
+    let (sign, rest) = text.split_first()?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !(4..=9).contains(&digits) || !matches!(sign, b'+' | b'-') {
+        return None;
+    }
+    let (year, at) = (super::number::parse_i64(&text[..=digits])?, digits + 1);
     let (month, day) = (two(text, at + 1)?, two(text, at + 4)?);
     let sound = text[at] == b'-' && text[at + 3] == b'-' && (1..=12).contains(&month) && (1..=31).contains(&day);
     sound.then(|| ((year, month, day), &text[at + 6..]))
@@ -118,22 +129,31 @@ pub(crate) fn parse_date(text: &[u8]) -> Option<i32> {
 /// Splits `HH:mm:ss[.f]` off the front and gives nanoseconds of the day; under ISO seconds may be missing.
 #[inline]
 fn split_time(text: &[u8], standard: Standard) -> Option<(i64, &[u8])> {
-    let (hour, minute) = (two(text, 0)?, two(text, 3)?);
-    if text[2] != b':' || hour > 24 || minute > 59 {
+    let (time, rest) = match text.first_chunk::<8>() {
+        Some(time) if time[5] == b':' => (time, &text[8..]),
+        _ => return split_minutes(text, standard),
+    };
+    let digit = |i: usize| u32::from(time[i].wrapping_sub(b'0'));
+    let wrong = [0, 1, 3, 4, 6, 7].iter().fold(time[2] ^ b':', |wrong, i| wrong | u8::from(digit(*i) > 9));
+    let (hour, minute, second) = (digit(0) * 10 + digit(1), digit(3) * 10 + digit(4), digit(6) * 10 + digit(7));
+    if wrong != 0 || hour > 24 || minute > 59 || second > 59 {
         return None;
     }
-    let (second, rest) = match text.get(5) {
-        Some(b':') => (two(text, 6)?, &text[8..]),
-        _ if standard == Standard::Iso8601 => (0, &text[5..]),
-        _ => return None,
-    };
     let (fraction, rest) = match rest {
-        [b'.', digits @ ..] if text.get(5) == Some(&b':') => split_fraction(digits)?,
+        [b'.', digits @ ..] => split_fraction(digits)?,
         _ => (0, rest),
     };
     let nanos = i64::from(hour * 3600 + minute * 60 + second) * 1_000_000_000 + fraction;
     // 24:00 is the end of the day.
-    (second <= 59 && nanos <= DAY_NANOS).then_some((nanos, rest))
+    (nanos <= DAY_NANOS).then_some((nanos, rest))
+}
+
+/// `HH:mm`, which is a time of ISO's.
+#[cold]
+fn split_minutes(text: &[u8], standard: Standard) -> Option<(i64, &[u8])> {
+    let (hour, minute) = (two(text, 0)?, two(text, 3)?);
+    let sound = text[2] == b':' && standard == Standard::Iso8601 && minute <= 59 && (hour < 24 || hour == 24 && minute == 0);
+    sound.then(|| (i64::from(hour * 60 + minute) * 60_000_000_000, &text[5..]))
 }
 
 #[inline]
