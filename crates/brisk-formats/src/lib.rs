@@ -22,5 +22,13 @@ use brisk_core::format::Format;
 
 /// Every format, by the name that `'format' = '...'` gives.
 pub fn formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(json::Json), Arc::new(csv::Csv), Arc::new(raw::Raw), Arc::new(cdc::debezium::Debezium)]
+    vec![
+        Arc::new(json::Json),
+        Arc::new(csv::Csv),
+        Arc::new(raw::Raw),
+        Arc::new(cdc::before_after::Debezium),
+        Arc::new(cdc::before_after::Ogg),
+        Arc::new(cdc::data_old::Canal),
+        Arc::new(cdc::data_old::Maxwell),
+    ]
 }

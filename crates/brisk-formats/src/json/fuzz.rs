@@ -2,14 +2,14 @@
 //!
 //! All from fixed seeds, so that a failure comes again.
 
-use arrow_array::cast::AsArray;
 use arrow_array::Array;
+use arrow_array::cast::AsArray;
 use brisk_core::format::{Decoder, Format};
 use brisk_core::{Column, DataType, SqlType};
 use serde_json::Value;
 
 use super::Json;
-use crate::testing::{chunk, rows_of, schema, spec, Random};
+use crate::testing::{Random, chunk, rows_of, schema, spec};
 
 /// Writes a document with its keys in any order, blanks anywhere, some characters escaped, and keys that nobody wants.
 fn document(random: &mut Random, fields: &[(&str, String)]) -> String {
@@ -76,8 +76,12 @@ fn any_value(random: &mut Random, depth: usize) -> String {
 
 #[test]
 fn what_is_put_in_comes_out() {
-    let nested = DataType::Row(vec![Column::new("x", SqlType::nullable(DataType::Int)), Column::new("l", SqlType::nullable(DataType::Array(Box::new(SqlType::nullable(DataType::STRING)))))]);
-    let columns = schema(&[("int", DataType::Int), ("big", DataType::BigInt), ("price", DataType::decimal(12, 3)), ("name", DataType::STRING), ("row", nested)]);
+    let nested = DataType::Row(vec![
+        Column::new("x", SqlType::nullable(DataType::Int)),
+        Column::new("l", SqlType::nullable(DataType::Array(Box::new(SqlType::nullable(DataType::STRING))))),
+    ]);
+    let columns =
+        schema(&[("int", DataType::Int), ("big", DataType::BigInt), ("price", DataType::decimal(12, 3)), ("name", DataType::STRING), ("row", nested)]);
     let mut random = Random::new(1);
     let mut decoder = Json.decoder(&spec(columns, &[])).unwrap().create();
     for _ in 0..200 {

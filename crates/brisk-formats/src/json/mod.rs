@@ -9,9 +9,9 @@ pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod escape;
 pub(crate) mod fault;
-pub(crate) mod object;
 #[cfg(test)]
 mod fuzz;
+pub(crate) mod object;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;

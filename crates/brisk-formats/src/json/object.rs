@@ -48,6 +48,22 @@ impl Object {
     #[inline]
     pub fn read(&mut self, cursor: &mut Cursor, columns: &mut [Column], row: usize, options: &ReadOptions) -> Result<(), Fault> {
         self.objects += 1;
+        let found = self.read_fields(cursor, columns, row, options)?;
+        if found == columns.len() { Ok(()) } else { self.fill_missing(columns, options) }
+    }
+
+    /// Reads several objects as one row: what a later one has counts more.
+    pub fn read_overlaid(&mut self, cursors: &mut [Cursor], columns: &mut [Column], row: usize, options: &ReadOptions) -> Result<(), Fault> {
+        self.objects += 1;
+        for cursor in cursors {
+            self.read_fields(cursor, columns, row, options)?;
+        }
+        self.fill_missing(columns, options)
+    }
+
+    /// Reads the fields up to the closing brace, and says how many columns got their value now.
+    #[inline]
+    fn read_fields(&mut self, cursor: &mut Cursor, columns: &mut [Column], row: usize, options: &ReadOptions) -> Result<usize, Fault> {
         let mut found = 0;
         let mut previous = Keys::START;
         cursor.skip_blanks();
@@ -60,10 +76,10 @@ impl Object {
                     if self.seen[field] == self.objects {
                         // The last of equal keys counts.
                         columns[field].truncate(row);
-                        found -= 1;
+                    } else {
+                        found += 1;
                     }
                     self.seen[field] = self.objects;
-                    found += 1;
                     read_value(&mut columns[field], &mut self.shapes[field], cursor, options).map_err(|f| f.within(&self.fields[field].name))?;
                 }
             }
@@ -80,7 +96,7 @@ impl Object {
                 _ => return Err(cursor.fault("',' or '}'")),
             }
         }
-        if found == columns.len() { Ok(()) } else { self.fill_missing(columns, options) }
+        Ok(found)
     }
 
     fn fill_missing(&mut self, columns: &mut [Column], options: &ReadOptions) -> Result<(), Fault> {
@@ -135,7 +151,9 @@ impl Token {
         if length < 8 || text.len() < length {
             return text.starts_with(&self.bytes);
         }
-        word_at(text) == Some(self.first) && word_at(&text[length - 8..]) == Some(self.last) && (length <= 16 || text[8..length - 8] == self.bytes[8..length - 8])
+        word_at(text) == Some(self.first)
+            && word_at(&text[length - 8..]) == Some(self.last)
+            && (length <= 16 || text[8..length - 8] == self.bytes[8..length - 8])
     }
 }
 

@@ -1,12 +1,16 @@
-//! The `debezium-json` format: `{"before": row, "after": row, "op": "c" | "r" | "u" | "d"}`.
+//! Changes as the row before and the row after: `debezium-json` and `ogg-json`.
 //!
-//! `c` and `r` (a snapshot's row) give `+I`, `u` gives `-U` and `+U`, `d` gives `-D`. With `schema-include` all this
-//! lies in the field `payload`. Written are `c` for `+I` and `+U`, `d` for `-U` and `-D`, as Flink does.
+//! ```text
+//!   debezium  {"before": row, "after": row, "op": "c" | "r" | "u" | "d"}        perhaps within "payload"
+//!   ogg       {"before": row, "after": row, "op_type": "I" | "U" | "D"}
+//! ```
+//!
+//! An insertion (or a row of a snapshot) gives `+I`, an update `-U` and `+U`, a deletion `-D`. Written are insertions
+//! for `+I` and `+U`, deletions for `-U` and `-D`, as Flink does.
 //!
 //! Both rows are read straight into the same columns, in the order in which they stand. The operation usually comes
 //! last; where it does not want the rows that were read (or not in this order), they are taken back and read again.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow_schema::SchemaRef;
@@ -15,9 +19,9 @@ use brisk_core::connector::parse_options;
 use brisk_core::format::{Decoded, Decoder, DecoderFactory, Encoder, EncoderFactory, Format, FormatSpec};
 use brisk_core::source::RecordChunk;
 use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
-use schemars::JsonSchema;
-use serde::Deserialize;
 
+use super::options::{DebeziumOptions, PlainOptions};
+use super::{ReadChange, Refusal};
 use crate::column::Column;
 use crate::json::check_types;
 use crate::json::cursor::Cursor;
@@ -25,46 +29,22 @@ use crate::json::encode::{ObjectWriter, WriteOptions, row_cells};
 use crate::json::fault::Fault;
 use crate::json::object::{Keys, Object};
 use crate::json::value::ReadOptions;
-use crate::json::{MapNullKeyMode, TimestampFormat};
-use crate::outcome::Outcome;
-use crate::records::records;
 
 pub(crate) struct Debezium;
 
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct DebeziumOptions {
-    /// Whether records hold Kafka Connect's schema: the change is then in the field `payload`.
-    #[serde(default)]
-    schema_include: bool,
-    /// Whether a field that cannot be converted is NULL and a record that is no change is skipped.
-    #[serde(default)]
-    ignore_parse_errors: bool,
-    /// How timestamps are written: `SQL` (`2020-01-01 10:00:00.5`) or `ISO-8601` (`2020-01-01T10:00:00.5`).
-    #[serde(default, rename = "timestamp-format.standard")]
-    timestamp_format: TimestampFormat,
-    /// What becomes of a map's null key when writing: `FAIL`, `DROP` or `LITERAL`.
-    #[serde(default, rename = "map-null-key.mode")]
-    map_null_key_mode: MapNullKeyMode,
-    /// The key written for a null key under `LITERAL`.
-    #[serde(default, rename = "map-null-key.literal")]
-    map_null_key_literal: Option<String>,
-    /// Whether decimals are always written as plain numbers, never as `2.7E-8`.
-    #[serde(default, rename = "encode.decimal-as-plain-number")]
-    decimal_as_plain_number: bool,
-    /// Whether fields that are NULL are left out when writing.
-    #[serde(default, rename = "encode.ignore-null-fields")]
-    ignore_null_fields: bool,
+pub(crate) struct Ogg;
+
+/// What tells the operation, and how each is called.
+#[derive(Debug, Clone, Copy)]
+struct Operations {
+    key: &'static str,
+    insert: &'static [&'static str],
+    update: &'static str,
+    delete: &'static str,
 }
 
-impl DebeziumOptions {
-    fn parse(options: &BTreeMap<String, String>) -> Result<Self> {
-        let parsed: Self = parse_options(options).map_err(|e| e.context("format 'debezium-json'"))?;
-        // Arrow's maps have no null keys: known and without effect.
-        let _ = (parsed.map_null_key_mode, &parsed.map_null_key_literal);
-        Ok(parsed)
-    }
-}
+const DEBEZIUM: Operations = Operations { key: "op", insert: &["c", "r"], update: "u", delete: "d" };
+const OGG: Operations = Operations { key: "op_type", insert: &["I"], update: "U", delete: "D" };
 
 impl Format for Debezium {
     fn name(&self) -> &'static str {
@@ -76,49 +56,68 @@ impl Format for Debezium {
     }
 
     fn decoder(&self, spec: &FormatSpec) -> Result<Arc<dyn DecoderFactory>> {
-        let options = DebeziumOptions::parse(&spec.options)?;
-        check_types(self.name(), &spec.schema)?;
-        Ok(Arc::new(Factory {
-            schema: spec.schema.project(&spec.projection),
-            schema_include: options.schema_include,
-            read: ReadOptions { standard: options.timestamp_format.into(), ignore_parse_errors: options.ignore_parse_errors, fail_on_missing_field: false },
-            write: WriteOptions::default(),
-        }))
+        let options: DebeziumOptions = parse_options(&spec.options).map_err(|e| e.context("format 'debezium-json'"))?;
+        Factory::decoding(self.name(), spec, DEBEZIUM, options.schema_include, options.read())
     }
 
     fn encoder(&self, spec: &FormatSpec) -> Result<Arc<dyn EncoderFactory>> {
-        let options = DebeziumOptions::parse(&spec.options)?;
-        check_types(self.name(), &spec.schema)?;
+        let options: DebeziumOptions = parse_options(&spec.options).map_err(|e| e.context("format 'debezium-json'"))?;
         if options.schema_include {
             return Err(Error::invalid("format 'debezium-json': schema-include is for reading; it must be false where the table is written"));
         }
-        Ok(Arc::new(Factory {
-            schema: spec.schema.clone(),
-            schema_include: false,
-            read: ReadOptions::default(),
-            write: WriteOptions {
-                standard: options.timestamp_format.into(),
-                plain_decimals: options.decimal_as_plain_number,
-                ignore_null_fields: options.ignore_null_fields,
-            },
-        }))
+        Factory::encoding(self.name(), spec, DEBEZIUM, options.write())
+    }
+}
+
+impl Format for Ogg {
+    fn name(&self) -> &'static str {
+        "ogg-json"
+    }
+
+    fn options_schema(&self) -> serde_json::Value {
+        schemars::schema_for!(PlainOptions).to_value()
+    }
+
+    fn decoder(&self, spec: &FormatSpec) -> Result<Arc<dyn DecoderFactory>> {
+        let options: PlainOptions = parse_options(&spec.options).map_err(|e| e.context("format 'ogg-json'"))?;
+        Factory::decoding(self.name(), spec, OGG, false, options.read())
+    }
+
+    fn encoder(&self, spec: &FormatSpec) -> Result<Arc<dyn EncoderFactory>> {
+        let options: PlainOptions = parse_options(&spec.options).map_err(|e| e.context("format 'ogg-json'"))?;
+        Factory::encoding(self.name(), spec, OGG, options.write())
     }
 }
 
 struct Factory {
     schema: Schema,
+    operations: Operations,
     schema_include: bool,
     read: ReadOptions,
     write: WriteOptions,
 }
 
+impl Factory {
+    fn decoding(name: &str, spec: &FormatSpec, operations: Operations, schema_include: bool, read: ReadOptions) -> Result<Arc<dyn DecoderFactory>> {
+        check_types(name, &spec.schema)?;
+        let schema = spec.schema.project(&spec.projection);
+        Ok(Arc::new(Self { schema, operations, schema_include, read, write: WriteOptions::default() }))
+    }
+
+    fn encoding(name: &str, spec: &FormatSpec, operations: Operations, write: WriteOptions) -> Result<Arc<dyn EncoderFactory>> {
+        check_types(name, &spec.schema)?;
+        Ok(Arc::new(Self { schema: spec.schema.clone(), operations, schema_include: false, read: ReadOptions::default(), write }))
+    }
+}
+
 impl DecoderFactory for Factory {
     fn create(&self) -> Box<dyn Decoder> {
-        Box::new(DebeziumDecoder {
+        Box::new(BeforeAfterDecoder {
             schema: self.schema.to_arrow(),
             columns: self.schema.columns.iter().map(|c| Column::new(&c.sql_type)).collect(),
             row: Object::new(&self.schema.columns),
-            keys: Keys::new(["before", "after", "op", "payload"].into_iter()),
+            keys: Keys::new(["before", "after", self.operations.key, "payload"].into_iter()),
+            operations: self.operations,
             schema_include: self.schema_include,
             options: self.read.clone(),
         })
@@ -135,7 +134,7 @@ impl DecoderFactory for Factory {
 
 impl EncoderFactory for Factory {
     fn create(&self) -> Box<dyn Encoder> {
-        Box::new(DebeziumEncoder { writer: ObjectWriter::new(&self.schema), options: self.write.clone() })
+        Box::new(BeforeAfterEncoder::new(&self.schema, self.operations, self.write.clone()))
     }
 
     fn changelog_mode(&self) -> ChangelogMode {
@@ -143,16 +142,17 @@ impl EncoderFactory for Factory {
     }
 }
 
-struct DebeziumDecoder {
+struct BeforeAfterDecoder {
     schema: SchemaRef,
     columns: Vec<Column>,
     row: Object,
     keys: Keys,
+    operations: Operations,
     schema_include: bool,
     options: ReadOptions,
 }
 
-/// The positions in [`DebeziumDecoder::keys`].
+/// The positions in [`BeforeAfterDecoder::keys`].
 const BEFORE: usize = 0;
 const AFTER: usize = 1;
 const OP: usize = 2;
@@ -175,64 +175,24 @@ struct ReadRows {
     repeated: bool,
 }
 
-impl Decoder for DebeziumDecoder {
+impl Decoder for BeforeAfterDecoder {
     fn decode(&mut self, chunk: &RecordChunk) -> Result<Decoded> {
-        let mut outcome = Outcome::new(chunk)?;
-        let mut kinds = Vec::new();
-        let all_utf8 = std::str::from_utf8(&chunk.data).is_ok();
-        for (number, start, end) in records(chunk) {
-            let record = &chunk.data[start..end];
-            let before = outcome.rows();
-            let read = if all_utf8 || std::str::from_utf8(record).is_ok() {
-                self.read_record(record, before).map_err(|e| e.describe(record))
-            } else {
-                Err("not valid UTF-8".to_string())
-            };
-            match read {
-                Ok(changes) => {
-                    changes.iter().for_each(|_| outcome.row(number));
-                    kinds.extend_from_slice(changes);
-                }
-                Err(reason) => {
-                    self.columns.iter_mut().for_each(|c| c.truncate(before));
-                    outcome.bad(chunk, number, start, end, reason);
-                }
-            }
-        }
-        let columns = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>>>()?;
-        outcome.finish(&self.schema, columns, Some(kinds))
+        let schema = self.schema.clone();
+        super::decode(self, &schema, chunk)
     }
 }
 
-/// Why a record gives no change.
-enum Refusal {
-    Json(Fault),
-    Change(String),
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Refusal::Json(fault)
+impl ReadChange for BeforeAfterDecoder {
+    fn columns(&mut self) -> &mut [Column] {
+        &mut self.columns
     }
-}
 
-impl Refusal {
-    fn describe(&self, record: &[u8]) -> String {
-        match self {
-            Refusal::Json(fault) => fault.describe(record),
-            Refusal::Change(reason) => reason.clone(),
-        }
-    }
-}
-
-impl DebeziumDecoder {
-    /// Reads a record as rows from `row` on, and says their kinds.
-    fn read_record(&mut self, record: &[u8], row: usize) -> Result<&'static [RowKind], Refusal> {
+    fn read_record(&mut self, record: &[u8], row: usize, kinds: &mut Vec<RowKind>) -> Result<(), Refusal> {
         let mut cursor = Cursor::new(record);
         cursor.skip_blanks();
         if cursor.peek().is_none() || cursor.eat_null() {
             // A tombstone.
-            return Ok(&[]);
+            return Ok(());
         }
         let (mut change, mut read) = (Change::default(), ReadRows::default());
         self.read_envelope(&mut cursor, row, self.schema_include, &mut change, &mut read)?;
@@ -240,19 +200,33 @@ impl DebeziumDecoder {
         if cursor.pos < record.len() {
             return Err(cursor.fault("the end of the record").into());
         }
-        let (kinds, wanted): (&[RowKind], &[usize]) = match change.op {
-            Some(b"c" | b"r") => (&[RowKind::Insert], &[AFTER]),
-            Some(b"u") => (&[RowKind::UpdateBefore, RowKind::UpdateAfter], &[BEFORE, AFTER]),
-            Some(b"d") => (&[RowKind::Delete], &[BEFORE]),
-            Some(other) => return Err(Refusal::Change(format!("unknown op '{}'", String::from_utf8_lossy(other)))),
-            None => return Err(Refusal::Change("no change: the field \"op\" is missing".to_string())),
-        };
+        let (made, wanted) = self.operations.rows_of(change.op)?;
         if read.repeated || read.which[..read.len] != *wanted {
             self.read_again(record, row, &change, wanted)?;
         }
-        Ok(kinds)
+        kinds.extend_from_slice(made);
+        Ok(())
     }
+}
 
+impl Operations {
+    /// The kinds that an operation makes, and the rows it needs for them.
+    fn rows_of(&self, op: Option<&[u8]>) -> Result<(&'static [RowKind], &'static [usize]), Refusal> {
+        let Some(op) = op else { return Err(Refusal::Change(format!("no change: the field \"{}\" is missing", self.key))) };
+        if self.insert.iter().any(|name| name.as_bytes() == op) {
+            return Ok((&[RowKind::Insert], &[AFTER]));
+        }
+        if self.update.as_bytes() == op {
+            return Ok((&[RowKind::UpdateBefore, RowKind::UpdateAfter], &[BEFORE, AFTER]));
+        }
+        if self.delete.as_bytes() == op {
+            return Ok((&[RowKind::Delete], &[BEFORE]));
+        }
+        Err(Refusal::Change(format!("unknown {} '{}'", self.key, String::from_utf8_lossy(op))))
+    }
+}
+
+impl BeforeAfterDecoder {
     fn read_envelope<'a>(&mut self, cursor: &mut Cursor<'a>, row: usize, in_payload: bool, change: &mut Change<'a>, read: &mut ReadRows) -> Result<(), Fault> {
         cursor.expect(b'{', "an object")?;
         cursor.skip_blanks();
@@ -321,39 +295,37 @@ fn missing_row(which: usize, op: Option<&[u8]>) -> String {
     format!("a change with op '{op}' needs the row \"{field}\", which is null{remedy}")
 }
 
-struct DebeziumEncoder {
+struct BeforeAfterEncoder {
     writer: ObjectWriter,
     options: WriteOptions,
+    /// What stands around the row of an insertion and of a deletion.
+    insert: [String; 2],
+    delete: [String; 2],
 }
 
-impl Encoder for DebeziumEncoder {
+impl BeforeAfterEncoder {
+    fn new(schema: &Schema, operations: Operations, options: WriteOptions) -> Self {
+        let Operations { key, insert, delete, .. } = operations;
+        let (no_before, no_after) = if options.ignore_null_fields { ("", "") } else { ("\"before\":null,", ",\"after\":null") };
+        Self {
+            writer: ObjectWriter::new(schema),
+            insert: [format!("{{{no_before}\"after\":"), format!(",\"{key}\":\"{}\"}}\n", insert[0])],
+            delete: ["{\"before\":".to_string(), format!("{no_after},\"{key}\":\"{delete}\"}}\n")],
+            options,
+        }
+    }
+}
+
+impl Encoder for BeforeAfterEncoder {
     fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()> {
         let cells = row_cells(batch)?;
         for row in 0..batch.num_rows() {
-            let add = batch.kind(row).is_add();
-            self.head(if add { AFTER } else { BEFORE }, out);
+            let [head, tail] = if batch.kind(row).is_add() { &self.insert } else { &self.delete };
+            out.extend_from_slice(head.as_bytes());
             self.writer.write(&cells, row, &self.options, out);
-            self.tail(add, out);
+            out.extend_from_slice(tail.as_bytes());
         }
         Ok(())
-    }
-}
-
-impl DebeziumEncoder {
-    fn head(&self, which: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(match (which, self.options.ignore_null_fields) {
-            (BEFORE, _) => b"{\"before\":",
-            (_, false) => b"{\"before\":null,\"after\":",
-            (_, true) => b"{\"after\":",
-        });
-    }
-
-    fn tail(&self, add: bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(match (add, self.options.ignore_null_fields) {
-            (true, _) => b",\"op\":\"c\"}\n",
-            (false, false) => b",\"after\":null,\"op\":\"d\"}\n",
-            (false, true) => b",\"op\":\"d\"}\n",
-        });
     }
 }
 
@@ -406,6 +378,19 @@ null"#,
 {"after": {"a": 1, "b": "x"}, "op": "c"}"#,
             &["+I[1, x]"],
             &["column `a`: \"no\" is not a INT", "REPLICA IDENTITY", "unknown op 't'", "\"op\" is missing", "the end of the record"],
+        );
+    }
+
+    #[test]
+    fn ogg_has_other_names() {
+        let data = r#"{"before":{"a":1,"b":"x"},"after":{"a":2,"b":"x"},"op_type":"U"}"#;
+        let batch = Ogg.decoder(&spec(ints_and_texts(), &[])).unwrap().create().decode(&chunk(data)).unwrap().batch;
+        assert_eq!(rows_of(&batch), ["-U[1, x]", "+U[2, x]"]);
+        let mut out = Vec::new();
+        Ogg.encoder(&spec(ints_and_texts(), &[("encode.ignore-null-fields", "true")])).unwrap().create().encode(&batch, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "{\"before\":{\"a\":1,\"b\":\"x\"},\"op_type\":\"D\"}\n{\"after\":{\"a\":2,\"b\":\"x\"},\"op_type\":\"I\"}\n"
         );
     }
 
