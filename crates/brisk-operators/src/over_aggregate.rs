@@ -52,7 +52,8 @@ pub enum OverFunction {
     RowNumber,
     Rank,
     DenseRank,
-    /// The value of `column` `offset` rows before; `default` is a column of the input for when there is none.
+    /// The value of `column` `offset` rows before the last of those that are equal in the order, whatever the frame;
+    /// `default` is a column of the input for when there is none.
     Lag {
         column: usize,
         offset: u32,

@@ -136,7 +136,7 @@ impl KeyOrder {
         for (place, call) in self.spec.calls.iter().enumerate() {
             let column: ArrayRef = match &call.function {
                 OverFunction::Aggregate(_) => continue,
-                OverFunction::Lag { column, offset, default } => self.lag(all, first, *column, *offset, *default, call.frame.unit)?,
+                OverFunction::Lag { column, offset, default } => self.lag(all, first, *column, *offset, *default)?,
                 rank => Arc::new(self.ranks(all, first, rank)),
             };
             results[place] = Some(column);
@@ -162,15 +162,13 @@ impl KeyOrder {
         ranks.into()
     }
 
-    fn lag(&self, all: &[RowId], first: usize, column: usize, offset: u32, default: Option<usize>, unit: FrameUnit) -> Result<ArrayRef> {
+    /// As with an order by time: rows that are equal in the order see the same row.
+    fn lag(&self, all: &[RowId], first: usize, column: usize, offset: u32, default: Option<usize>) -> Result<ArrayRef> {
         let last_peer = |at: usize| {
             let key = &self.order[all[at] as usize];
             at + all[at..].partition_point(|&r| self.order[r as usize] <= *key) - 1
         };
-        let source = |at: usize| {
-            let from = if unit == FrameUnit::Range { last_peer(at) } else { at };
-            from.checked_sub(offset as usize).map_or(NO_ROW, |p| all[p])
-        };
+        let source = |at: usize| last_peer(at).checked_sub(offset as usize).map_or(NO_ROW, |p| all[p]);
         let sources: Vec<RowId> = (first..all.len()).map(source).collect();
         let values = self.table.store().gather_columns(&sources, &[column])?.remove(0);
         let Some(default) = default else { return Ok(values) };

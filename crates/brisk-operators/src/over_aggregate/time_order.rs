@@ -230,7 +230,7 @@ impl TimeOrder {
         for (place, call) in self.spec.calls.iter().enumerate() {
             let column = match &call.function {
                 OverFunction::Aggregate(_) => continue,
-                OverFunction::Lag { column, offset, default } => self.lag(due, *column, *offset, *default, self.unit(call.frame))?,
+                OverFunction::Lag { column, offset, default } => self.lag(due, *column, *offset, *default)?,
                 rank => Arc::new(self.ranks(due, rank)) as ArrayRef,
             };
             columns.insert(place, column);
@@ -309,14 +309,15 @@ impl TimeOrder {
         ranks.into()
     }
 
-    /// The value of the row `offset` before the last row of each step.
-    fn lag(&self, due: &Due, column: usize, offset: u32, default: Option<usize>, unit: FrameUnit) -> Result<ArrayRef> {
+    /// The value of the row `offset` before the last row that has the time of each, as Flink has it.
+    fn lag(&self, due: &Due, column: usize, offset: u32, default: Option<usize>) -> Result<ArrayRef> {
+        let has_peers = matches!(self.time, TimeAttribute::Event { .. });
         let offset = offset as usize;
         let mut sources = Vec::with_capacity(due.rows.len());
         for (start, end) in due.partition_ranges() {
             let history = &self.states[due.partitions[start] as usize].history;
             for at in start..end {
-                let last = if unit == FrameUnit::Range { due.peers_end(at, end) - 1 } else { at };
+                let last = if has_peers { due.peers_end(at, end) - 1 } else { at };
                 let place = (history.len() + last - start).checked_sub(offset);
                 sources.push(place.map_or(NO_ROW, |p| if p < history.len() { history[p] } else { due.rows[start + p - history.len()] }));
             }
