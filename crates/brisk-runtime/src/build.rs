@@ -81,7 +81,7 @@ impl Run {
             let inputs: Vec<usize> = edges.iter().flat_map(|e| std::iter::repeat_n(e.input, self.plan.channels_of(e))).collect();
             let mode = self.options.checkpoint.as_ref().map_or(CheckpointMode::ExactlyOnce, |c| c.mode);
             let gate = Gate::new(self.inboxes[number].clone(), &inputs, plan::input_count(&self.graph, head), mode);
-            return Ok(Subtask::Input(Box::new(InputTask { context, chain, gate, hold: Hold::default() })));
+            return Ok(Subtask::Input(Box::new(InputTask { context, chain, gate, hold: Hold::default(), stopping: false })));
         };
         let id = &self.plan.operator_ids[head];
         let splits = self.point.as_ref().map_or(Vec::new(), |p| p.splits(id));

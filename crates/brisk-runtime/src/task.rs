@@ -63,6 +63,8 @@ pub(crate) struct InputTask {
     pub chain: Chain,
     pub gate: Gate,
     pub hold: Hold,
+    /// The last barrier has passed: nothing may come out any more.
+    pub stopping: bool,
 }
 
 impl InputTask {
@@ -94,7 +96,7 @@ impl InputTask {
             Input::Timeout if self.hold.is_held() => self.flush(now_ms)?,
             Input::Timeout | Input::Woken | Input::Nothing => {}
         }
-        if self.chain.next_timer().is_some_and(|due| due <= now_ms) {
+        if !self.stopping && self.chain.next_timer().is_some_and(|due| due <= now_ms) {
             self.hold.touch(now_ms);
             self.chain.fire_timers(now_ms)?;
         }
@@ -105,7 +107,7 @@ impl InputTask {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let timer = self.chain.next_timer().map(|due| {
+        let timer = self.chain.next_timer().filter(|_| !self.stopping).map(|due| {
             let wait = due.saturating_sub(self.context.now_ms()).max(0) as u64;
             Duration::from_millis(wait).min(TIMER_WAIT)
         });
@@ -125,6 +127,7 @@ impl InputTask {
         if let Some(request) = self.context.control.request(barrier.checkpoint_id) {
             self.capture(&request)?;
         }
+        self.stopping |= barrier.last;
         self.chain.signal(&Message::Barrier(barrier))
     }
 

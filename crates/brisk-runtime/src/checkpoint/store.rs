@@ -78,7 +78,7 @@ impl CheckpointStore {
     }
 
     pub(crate) fn manifest_path(&self, id: Option<u64>) -> String {
-        format!("{}/{}", self.root.trim_end_matches('/'), directory(id).trim_end_matches('/'))
+        format!("{}/{}", self.root.trim_end_matches('/'), directory(id)).trim_end_matches('/').to_owned()
     }
 
     /// The directory above: where the files lie that a checkpoint's manifest names.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use brisk_core::batch::ChangelogMode;
+use brisk_core::format::DecoderFactory;
 use brisk_core::graph::{BadRecordPolicy, Distribution, Node, NodeKind, OperatorFactory, SinkNode, SourceNode, StreamGraph};
 use brisk_core::operator::{Operator, SubtaskContext};
 use brisk_core::{ChangelogBatch, Column, DataType, Result, Schema, SqlType};
@@ -55,6 +56,11 @@ fn source_node(name: &str, numbers: &Arc<Numbers>) -> Node {
         alignment: None,
     };
     Node { kind: NodeKind::Source(source), ..node(name, ChangelogMode::Append) }
+}
+
+/// A source with a format, of which only the format is used.
+pub(crate) fn numbers_source(decoder: Arc<dyn DecoderFactory>, bad_records: BadRecordPolicy) -> SourceNode {
+    SourceNode { source: Arc::new(NumbersSource(Arc::default())), decoder: Some(decoder), bad_records, watermark: None, alignment: None }
 }
 
 fn sink_node(name: &str, collected: &Arc<Collected>) -> Node {

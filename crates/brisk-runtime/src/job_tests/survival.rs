@@ -215,7 +215,7 @@ fn a_job_stops_with_a_savepoint_and_goes_on_from_it() {
     after_rows(&handle, 300);
     handle.trigger_checkpoint().unwrap();
     let info = handle.stop_with_savepoint(&path).unwrap();
-    assert_eq!(info.path, path.clone() + "/");
+    assert_eq!(info.path, path);
     let result = handle.wait_for(SOON).unwrap().unwrap();
     assert!(matches!(result.outcome, Outcome::Stopped { .. }), "{:?}", result.outcome);
     assert!(handle.trigger_checkpoint().is_err());

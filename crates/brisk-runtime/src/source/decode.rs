@@ -91,3 +91,79 @@ fn dead_letters(chunk: &RecordChunk, bad: &[BadRecord]) -> Result<ChangelogBatch
     ];
     Ok(ChangelogBatch::append(RecordBatch::try_new(bad_record_schema().to_arrow(), columns)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brisk_core::format::{Decoded, DecoderFactory};
+    use brisk_core::{Column, DataType, SqlType, batch::ChangelogMode};
+    use bytes::Bytes;
+
+    /// One number a line; what is no number is bad.
+    struct Numbers;
+
+    impl DecoderFactory for Numbers {
+        fn create(&self) -> Box<dyn Decoder> {
+            Box::new(Numbers)
+        }
+        fn changelog_mode(&self) -> ChangelogMode {
+            ChangelogMode::Append
+        }
+    }
+
+    impl Decoder for Numbers {
+        fn decode(&mut self, chunk: &RecordChunk) -> Result<Decoded> {
+            let (mut values, mut records, mut bad) = (Vec::new(), Vec::new(), Vec::new());
+            for (i, line) in std::str::from_utf8(&chunk.data).unwrap().lines().enumerate() {
+                match line.parse::<i64>() {
+                    Ok(value) => (values.push(value), records.push(i as u32)).1,
+                    Err(e) => bad.push(BadRecord { record: i as u32, raw: Bytes::copy_from_slice(line.as_bytes()), reason: e.to_string() }),
+                }
+            }
+            let column: ArrayRef = Arc::new(Int64Array::from(values));
+            let batch = ChangelogBatch::append(RecordBatch::try_from_iter([("v", column)]).unwrap());
+            Ok(Decoded { batch, records: Some(records), bad })
+        }
+    }
+
+    /// Decodes `7 x 9`, with the offset of each record as metadata; shows rows and dead letters.
+    fn check(policy: BadRecordPolicy, expected: Result<&str, &str>) {
+        let source = crate::job_tests::numbers_source(Arc::new(Numbers), policy);
+        let number = |name: &str| Column::new(name, SqlType::nullable(DataType::BigInt));
+        let schema = Schema::new(vec![number("v"), number("offset"), number("partition")]);
+        let mut decoding = Decoding::new(&source, &schema, Arc::default());
+        let chunk = RecordChunk { data: Bytes::from_static(b"7\nx\n9"), framing: Framing::Lines, origin: "a.txt".into(), first_record: 5 };
+        let metadata: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![50, 60, 70])), Arc::new(Int64Array::from(vec![3]))];
+        let data = SourceData { split: "a.txt".into(), payload: Payload::Records(chunk), metadata };
+        let shown = decoding.rows(data).map(|(rows, letters)| {
+            let letters = letters.map_or(String::new(), |l| format!(" dead {}", show(&l)));
+            format!("{}{letters}", show(&rows))
+        });
+        assert_eq!(shown.as_deref().map_err(|e| e.message.as_str()), expected);
+        assert_eq!(decoding.metrics.bad_records.get(), 1);
+    }
+
+    fn show(batch: &ChangelogBatch) -> String {
+        format!(
+            "{:?}",
+            batch
+                .rows
+                .columns()
+                .iter()
+                .map(|c| arrow_cast::cast(c, &arrow_schema::DataType::Utf8).unwrap())
+                .map(|c| {
+                    let texts = arrow_array::cast::AsArray::as_string::<i32>(&c);
+                    texts.iter().flatten().collect::<Vec<_>>().join(",")
+                })
+                .collect::<Vec<_>>()
+        )
+        .replace('"', "")
+    }
+
+    #[test]
+    fn a_bad_record_is_named_skipped_or_kept_aside() {
+        check(BadRecordPolicy::Fail, Err("a.txt, line 6: invalid digit found in string: x"));
+        check(BadRecordPolicy::Skip, Ok("[7,9, 50,70, 3,3]"));
+        check(BadRecordPolicy::DeadLetter, Ok("[7,9, 50,70, 3,3] dead [x, invalid digit found in string, a.txt, 6]"));
+    }
+}
