@@ -8,6 +8,8 @@ mod create;
 mod options;
 mod script;
 mod show;
+#[cfg(test)]
+mod tests;
 
 use brisk_core::{Error, Position, Result};
 use brisk_functions::EvalContext;
