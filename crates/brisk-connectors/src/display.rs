@@ -12,8 +12,11 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike};
 /// Shows the cells of one column; what kind they are is found out once.
 pub(crate) struct Display<'a> {
     array: &'a ArrayRef,
-    write: Box<dyn Fn(usize, &mut String) + 'a>,
+    write: WriteCell<'a>,
 }
+
+/// Appends the cell of a row that is not null.
+type WriteCell<'a> = Box<dyn Fn(usize, &mut String) + 'a>;
 
 impl<'a> Display<'a> {
     pub fn new(array: &'a ArrayRef) -> Result<Self> {
@@ -29,7 +32,7 @@ impl<'a> Display<'a> {
                 Box::new(move |i, out: &mut String| write_timestamp(values.value(i), $per_second, zoned, out))
             }};
         }
-        let write: Box<dyn Fn(usize, &mut String) + 'a> = match array.data_type() {
+        let write: WriteCell<'a> = match array.data_type() {
             ArrowType::Null => Box::new(|_, out| out.push_str("null")),
             ArrowType::Boolean => {
                 let values = array.as_boolean();

@@ -22,5 +22,13 @@ use brisk_core::connector::Connector;
 
 /// Every connector, by the name that `'connector' = '...'` gives.
 pub fn connectors() -> Vec<Arc<dyn Connector>> {
-    vec![Arc::new(filesystem::FileSystem), Arc::new(datagen::DataGen), Arc::new(nexmark::Nexmark), Arc::new(print::Print), Arc::new(blackhole::BlackHole)]
+    vec![
+        Arc::new(filesystem::FileSystem),
+        Arc::new(log_tail::LogTail),
+        Arc::new(host_metrics::HostMetrics),
+        Arc::new(datagen::DataGen),
+        Arc::new(nexmark::Nexmark),
+        Arc::new(print::Print),
+        Arc::new(blackhole::BlackHole),
+    ]
 }

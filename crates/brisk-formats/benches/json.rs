@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use brisk_core::format::{Format, FormatSpec};
+use brisk_core::format::FormatSpec;
 use brisk_core::source::{Framing, RecordChunk};
 use brisk_core::{Column, DataType, Schema, SqlType};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow_array::types::*;
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, Decimal128Array, DurationMillisecondArray, ListArray, MapArray, NullArray, PrimitiveArray,
+    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, Decimal128Array, DurationMillisecondArray, ListArray, MapArray, NullArray, PrimitiveArray,
     StringArray, StructArray,
 };
 use arrow_buffer::{BooleanBufferBuilder, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
@@ -413,6 +413,7 @@ pub(crate) fn column_type(column: &mut Column) -> ArrowType {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_array::Array;
     use brisk_core::Column as SqlColumn;
 
     fn check(data_type: DataType) {

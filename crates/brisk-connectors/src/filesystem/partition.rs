@@ -47,10 +47,8 @@ pub(crate) fn value_in(root: &Path, file: &Path, name: &str, default: &str) -> O
     let below = file.strip_prefix(root).unwrap_or(file);
     for component in below.parent()?.components() {
         let text = component.as_os_str().to_string_lossy();
-        if let Some((key, value)) = text.split_once('=') {
-            if unescape(key) == name {
-                return (value != default).then(|| unescape(value));
-            }
+        if let Some((_, value)) = text.split_once('=').filter(|(key, _)| unescape(key) == name) {
+            return (value != default).then(|| unescape(value));
         }
     }
     None

@@ -93,25 +93,21 @@ pub(crate) fn read_value(column: &mut Column, shape: &mut Shape, cursor: &mut Cu
                 cursor.pos = start;
             }
         }
-        Column::Text(c) => {
-            if cursor.peek() == Some(b'"') {
-                let string = cursor.string()?;
-                if !string.escaped {
-                    c.push(string.text);
-                    return Ok(());
-                }
-                cursor.pos -= string.text.len() + 2;
+        Column::Text(c) if cursor.peek() == Some(b'"') => {
+            let string = cursor.string()?;
+            if !string.escaped {
+                c.push(string.text);
+                return Ok(());
             }
+            cursor.pos -= string.text.len() + 2;
         }
-        Column::Timestamp { values, unit, zoned } => {
-            if cursor.peek() == Some(b'"') {
-                let string = cursor.string()?;
-                if let Some(count) = parse_timestamp(string.text, options.standard, *zoned).and_then(|(days, nanos)| unit.count(days, nanos)) {
-                    values.push(count);
-                    return Ok(());
-                }
-                cursor.pos -= string.text.len() + 2;
+        Column::Timestamp { values, unit, zoned } if cursor.peek() == Some(b'"') => {
+            let string = cursor.string()?;
+            if let Some(count) = parse_timestamp(string.text, options.standard, *zoned).and_then(|(days, nanos)| unit.count(days, nanos)) {
+                values.push(count);
+                return Ok(());
             }
+            cursor.pos -= string.text.len() + 2;
         }
         _ => {}
     }

@@ -22,7 +22,7 @@ pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 fn decode_groups(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let groups = text.len() / 4;

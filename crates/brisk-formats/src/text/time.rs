@@ -20,6 +20,9 @@ pub(crate) enum Unit {
     Nano,
 }
 
+/// Year, month, day.
+type Civil = (i64, u32, u32);
+
 pub(crate) const DAY_NANOS: i64 = 86_400_000_000_000;
 
 impl Unit {
@@ -78,7 +81,7 @@ pub(crate) fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
+pub(crate) fn civil_from_days(days: i64) -> Civil {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
@@ -92,7 +95,7 @@ pub(crate) fn civil_from_days(days: i64) -> (i64, u32, u32) {
 
 /// Splits `yyyy-MM-dd` off the front; a year of other than four digits has a sign. The day is checked to be 1 to 31.
 #[inline]
-fn split_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
+fn split_date(text: &[u8]) -> Option<(Civil, &[u8])> {
     let (date, rest) = match text.first_chunk::<10>() {
         Some(date) if date[0].is_ascii_digit() => (date, &text[10..]),
         _ => return split_signed_date(text),
@@ -107,7 +110,7 @@ fn split_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
 }
 
 #[cold]
-fn split_signed_date(text: &[u8]) -> Option<((i64, u32, u32), &[u8])> {
+fn split_signed_date(text: &[u8]) -> Option<(Civil, &[u8])> {
     let (sign, rest) = text.split_first()?;
     let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
     if !(4..=9).contains(&digits) || !matches!(sign, b'+' | b'-') {
@@ -225,7 +228,7 @@ pub(crate) fn write_time(nanos: i64, out: &mut Vec<u8>) {
         return;
     }
     let mut digits = 9;
-    while fraction % 10 == 0 {
+    while fraction.is_multiple_of(10) {
         fraction /= 10;
         digits -= 1;
     }
