@@ -60,9 +60,10 @@ pub fn printer<'a>(array: &'a dyn Array, data_type: &'a T, zone: Tz) -> Print<'a
             let values = array.as_primitive::<Date32Type>().values();
             Box::new(|out, i| temporal::write_date(out, values[i]))
         }
-        T::Time(p) => {
+        // To Flink's planner every TIME is a TIME(0).
+        T::Time(_) => {
             let values = array.as_primitive::<Time32MillisecondType>().values();
-            Box::new(|out, i| temporal::write_time(out, values[i], *p))
+            Box::new(|out, i| temporal::write_time(out, values[i], 0))
         }
         T::Timestamp(p) => {
             let (values, unit) = timestamps(array, *p);
