@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::run::{VariableArgs, read_script};
+use crate::registry::ProgramRegistry;
 use crate::script::{ScriptOptions, ScriptRunner};
+use crate::server::connectors_without_server;
 
 #[derive(Args)]
 pub struct ExplainArgs {
@@ -21,6 +23,7 @@ pub struct ExplainArgs {
 pub fn run(args: ExplainArgs) -> anyhow::Result<()> {
     let text = args.variables.substitute(&read_script(&args.script)?)?;
     let options = ScriptOptions { parallelism: args.parallelism, ..ScriptOptions::default() };
-    ScriptRunner::new(options).explain(&text)?;
+    let registry = ProgramRegistry::with(connectors_without_server());
+    ScriptRunner::with_registry(options, registry).explain(&text)?;
     Ok(())
 }

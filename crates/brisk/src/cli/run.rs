@@ -1,6 +1,7 @@
 //! `brisk run SCRIPT.sql`
 
 use std::io::Read;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -8,7 +9,10 @@ use brisk_runtime::job::Restore;
 use clap::Args;
 
 use crate::output::OutputFormat;
+use crate::registry::ProgramRegistry;
 use crate::script::{ScriptOptions, ScriptRunner};
+use crate::server::{Server, connectors_without_server};
+use crate::settings::Settings;
 
 #[derive(Args)]
 pub struct RunArgs {
@@ -34,6 +38,12 @@ pub struct RunArgs {
     /// The most rows of one batch.
     #[arg(long, value_name = "ROWS")]
     batch_rows: Option<usize>,
+    /// Serve HTTP at this address while the script runs: for tables with the connectors `http` and `live`.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// With --listen: where ingested events lie.
+    #[arg(long, value_name = "DIR", default_value = "./brisk-data")]
+    data_dir: PathBuf,
     /// At the end, say on standard error what was read, written, late and bad.
     #[arg(long)]
     summary: bool,
@@ -61,8 +71,21 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
         batch_rows: args.batch_rows,
         summary: args.summary,
     };
-    ScriptRunner::new(options).run(&text)?;
+    let server = match args.listen {
+        Some(listen) => Some(serve(listen, args.data_dir)?),
+        None => None,
+    };
+    let registry = server.as_ref().map_or_else(|| ProgramRegistry::with(connectors_without_server()), Server::registry);
+    ScriptRunner::with_registry(options, registry).run(&text)?;
     Ok(())
+}
+
+fn serve(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Result<Server> {
+    let settings = Settings { listen, data_dir, ..Settings::default() };
+    let extensions = super::server::extensions(&settings)?;
+    let server = Server::without_jobs(settings, extensions)?;
+    eprintln!("serving http://{}", server.address());
+    Ok(server)
 }
 
 pub fn read_script(path: &Path) -> anyhow::Result<String> {

@@ -26,7 +26,8 @@ pub struct ServerArgs {
 pub fn run(args: ServerArgs) -> anyhow::Result<()> {
     let settings = settings(args)?;
     let data_dir = settings.data_dir.clone();
-    let server = Server::start(settings, extensions())?;
+    let extensions = extensions(&settings)?;
+    let server = Server::start(settings, extensions)?;
     // Standard output, for whoever started it and must know the port.
     println!("brisk serves http://{} from {}", server.address(), data_dir.display());
     for job in server.state().jobs.list() {
@@ -38,8 +39,8 @@ pub fn run(args: ServerArgs) -> anyhow::Result<()> {
 }
 
 /// What other parts of the program add to the server.
-pub fn extensions() -> Vec<Extension> {
-    Vec::new()
+pub fn extensions(_settings: &Settings) -> brisk_core::Result<Vec<Extension>> {
+    Ok(Vec::new())
 }
 
 fn settings(args: ServerArgs) -> anyhow::Result<Settings> {

@@ -95,7 +95,7 @@ impl Connector for HttpConnector {
             StartupMode::EarliestOffset => Start::Earliest,
             StartupMode::LatestOffset => Start::Latest,
         };
-        Ok(Arc::new(IngestSource { table: opened, metadata, start }))
+        Ok(Arc::new(IngestSource { table: opened, path, metadata, start }))
     }
 }
 

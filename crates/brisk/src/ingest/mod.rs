@@ -34,7 +34,8 @@ use crate::settings::IngestSettings;
 
 /// The tables that can be posted to, by path.
 pub struct IngestTables {
-    directory: PathBuf,
+    /// `None`: nothing is served, tables can only be planned with.
+    directory: Option<PathBuf>,
     settings: IngestSettings,
     /// A table is open as long as a plan or job uses it.
     tables: Mutex<BTreeMap<String, Weak<IngestTable>>>,
@@ -49,7 +50,12 @@ pub fn routes() -> Router<Arc<ServerState>> {
 
 impl IngestTables {
     pub fn new(directory: PathBuf, settings: IngestSettings) -> Self {
-        Self { directory, settings, tables: Mutex::default() }
+        Self { directory: Some(directory), settings, tables: Mutex::default() }
+    }
+
+    /// Plans can be made with them, jobs fail.
+    pub fn unserved() -> Self {
+        Self { directory: None, settings: IngestSettings::default(), tables: Mutex::default() }
     }
 
     pub fn get(&self, path: &str) -> Option<Arc<IngestTable>> {
@@ -64,20 +70,21 @@ impl IngestTables {
         &self.settings
     }
 
-    /// Opens the table at a path, or gives the one that is open.
-    fn open(&self, path: &str, options: TableOptions) -> Result<Arc<IngestTable>> {
+    /// Opens the table at a path, or gives the one that is open; `None` where nothing is served.
+    fn open(&self, path: &str, options: TableOptions) -> Result<Option<Arc<IngestTable>>> {
+        let Some(directory) = &self.directory else { return Ok(None) };
         let mut tables = self.lock();
         if let Some(open) = tables.get(path).and_then(Weak::upgrade) {
             if open.options != options {
                 return Err(Error::invalid(format!("another table is served at {path} with other options"))
                     .with_remedy("give both tables the same options, or one of them another 'path'"));
             }
-            return Ok(open);
+            return Ok(Some(open));
         }
-        let table = Arc::new(IngestTable::open(path, &self.directory.join(directory_name(path)), options)?);
+        let table = Arc::new(IngestTable::open(path, &directory.join(directory_name(path)), options)?);
         tables.retain(|_, t| t.strong_count() > 0);
         tables.insert(path.to_owned(), Arc::downgrade(&table));
-        Ok(table)
+        Ok(Some(table))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Weak<IngestTable>>> {

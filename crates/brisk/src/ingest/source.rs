@@ -16,9 +16,12 @@ use brisk_core::{DataType, Error, Result, SqlType};
 use bytes::Bytes;
 
 use super::table::{IngestTable, KEY_MARK};
+use crate::server::needs_server;
 
 pub struct IngestSource {
-    pub table: Arc<IngestTable>,
+    /// `None` where nothing is served.
+    pub table: Option<Arc<IngestTable>>,
+    pub path: String,
     pub metadata: Vec<Metadata>,
     pub start: Start,
 }
@@ -71,15 +74,16 @@ impl Source for IngestSource {
     }
 
     fn reader(&self, context: &SubtaskContext, restored: Vec<SplitState>) -> Result<Box<dyn SourceReader>> {
-        let split: Arc<str> = self.table.path.as_str().into();
+        let table = self.table.as_ref().ok_or_else(|| needs_server(&self.path, "http"))?;
+        let split: Arc<str> = self.path.as_str().into();
         if !owns_split(&split, context.subtask_index, context.parallelism) {
             return Ok(Box::new(NoReader));
         }
-        let log = &self.table.log;
+        let log = &table.log;
         let position = match restored.iter().find(|s| s.split == split) {
             Some(state) => position_of(state)?,
             None => match self.start {
-                Start::Committed => self.table.begin(&context.operator_id),
+                Start::Committed => table.begin(&context.operator_id),
                 Start::Earliest => log.first(),
                 Start::Latest => log.end(),
             },
@@ -88,15 +92,15 @@ impl Source for IngestSource {
             return Err(Error::corrupt(format!("the checkpoint has read {position} records of {split}, but the log has {}", log.end()))
                 .with_remedy("the data directory was replaced: start without the checkpoint"));
         }
-        let read = self.table.progress(&context.operator_id);
+        let read = table.progress(&context.operator_id);
         read.store(position, Ordering::Release);
         let (consumer, reader) = (log.consumer(&context.operator_id, position), log.reader(position));
-        let (table, metadata) = (self.table.clone(), self.metadata.clone());
+        let (table, metadata) = (table.clone(), self.metadata.clone());
         Ok(Box::new(IngestReader { table, split, reader, consumer, read, at_checkpoints: VecDeque::new(), metadata }))
     }
 
     fn describe(&self) -> String {
-        format!("http(POST {})", self.table.path)
+        format!("http(POST {})", self.path)
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::LiveTables;
 use super::rows::{Change, Keep, WriterId};
 use super::table::{ColumnInfo, LiveTable, TableInfo};
+use crate::server::needs_server;
 
 pub struct LiveConnector {
     tables: Arc<LiveTables>,
@@ -155,6 +156,9 @@ impl Sink for LiveSink {
     }
 
     fn writer(&self, context: &SubtaskContext, restored: Vec<Vec<u8>>) -> Result<Box<dyn SinkWriter>> {
+        if !self.tables.served {
+            return Err(needs_server(&self.info.name, "live"));
+        }
         let table = self.tables.get_or_replace(LiveTable::new(self.info.clone()));
         let id = WriterId { sink: self.number, subtask: context.subtask_index };
         table.begin(id, if context.subtask_index == 0 { &restored } else { &[] })?;

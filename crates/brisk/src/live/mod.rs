@@ -24,14 +24,16 @@ use axum::Router;
 use axum::routing::get;
 
 pub use connector::LiveConnector;
+pub use rows::Delta;
 pub use table::LiveTable;
 
 use crate::server::{ApiError, ServerState};
 
 /// The live tables of this process by name.
-#[derive(Default)]
 pub struct LiveTables {
     tables: Mutex<BTreeMap<String, Arc<LiveTable>>>,
+    /// Whether anybody can read them.
+    served: bool,
 }
 
 pub fn routes() -> Router<Arc<ServerState>> {
@@ -39,6 +41,15 @@ pub fn routes() -> Router<Arc<ServerState>> {
 }
 
 impl LiveTables {
+    pub fn served() -> Self {
+        Self { tables: Mutex::default(), served: true }
+    }
+
+    /// Plans can be made with them, rows are refused.
+    pub fn unserved() -> Self {
+        Self { tables: Mutex::default(), served: false }
+    }
+
     pub fn get(&self, name: &str) -> Option<Arc<LiveTable>> {
         self.with(|tables| tables.get(name).cloned())
     }

@@ -105,6 +105,10 @@ impl Jobs {
         })
     }
 
+    pub fn registry(&self) -> &ProgramRegistry {
+        &self.registry
+    }
+
     /// Plans a script, records it and starts its jobs. Gives their ids.
     pub fn submit(self: &Arc<Self>, request: ScriptRequest) -> Result<Vec<String>> {
         let name = match &request.name {

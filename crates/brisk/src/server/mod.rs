@@ -18,6 +18,7 @@ mod error;
 mod jobs;
 mod metrics;
 mod planning;
+mod without;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio::sync::watch;
 
 pub use error::ApiError;
 pub use jobs::{JobInfo, Jobs, ScriptRequest};
+pub use without::{connectors_without_server, needs_server};
 
 use crate::ingest::{HttpConnector, IngestTables};
 use crate::live::{LiveConnector, LiveTables};
@@ -67,10 +69,22 @@ pub struct Server {
 impl Server {
     /// Starts the jobs of the last run and of the settings' scripts, and serves. A job that cannot start is listed as failed.
     pub fn start(settings: Settings, extensions: Vec<Extension>) -> Result<Self> {
+        Self::launch(settings, extensions, |jobs, settings| {
+            jobs.adopt(&settings.scripts)?;
+            jobs.restore()
+        })
+    }
+
+    /// Serves for jobs that somebody else runs with [`Server::registry`].
+    pub fn without_jobs(settings: Settings, extensions: Vec<Extension>) -> Result<Self> {
+        Self::launch(settings, extensions, |_, _| Ok(()))
+    }
+
+    fn launch(settings: Settings, extensions: Vec<Extension>, begin: impl FnOnce(&Arc<Jobs>, &Settings) -> Result<()>) -> Result<Self> {
         let data_dir = &settings.data_dir;
         std::fs::create_dir_all(data_dir).map_err(|e| Error::external(format!("data directory {}: {e}", data_dir.display())))?;
         let ingest = Arc::new(IngestTables::new(data_dir.join("ingest"), settings.ingest.clone()));
-        let live = Arc::new(LiveTables::default());
+        let live = Arc::new(LiveTables::served());
         let mut connectors: Vec<Arc<dyn Connector>> = vec![Arc::new(HttpConnector::new(ingest.clone())), Arc::new(LiveConnector::new(live.clone()))];
         let mut routes = routes();
         for extension in extensions {
@@ -83,8 +97,7 @@ impl Server {
         let runtime = runtime(state.settings.http_threads)?;
         let listener = listen(&runtime, state.settings.listen)?;
         let address = listener.local_addr()?;
-        state.jobs.adopt(&state.settings.scripts)?;
-        state.jobs.restore()?;
+        begin(&state.jobs, &state.settings)?;
         let app = routes.with_state(state.clone());
         let serving = runtime.spawn(async move {
             let mut stopping = stopping;
@@ -103,6 +116,11 @@ impl Server {
 
     pub fn state(&self) -> &Arc<ServerState> {
         &self.state
+    }
+
+    /// All connectors and formats, those of the server among them.
+    pub fn registry(&self) -> ProgramRegistry {
+        self.state.jobs.registry().clone()
     }
 
     /// Serves until the process is asked to end (Ctrl-C or SIGTERM), then stops the jobs where they are: they go on from
