@@ -9,8 +9,8 @@
 //! ```
 //!
 //! A row that is taken back is found by a hash of what identifies it: its unique key and join key, or all its columns.
-//! Where a unique key is known, an addition takes the place of the kept row that has the same keys. As in Flink nothing
-//! is emitted for the one that is replaced: a stream says itself what it takes back.
+//! Where a unique key is known, a `+U` takes the place of a kept row that has the same keys and was not taken back: the
+//! stream has no `-U`, and its consumers replace rows themselves. As in Flink nothing is emitted for the one replaced.
 
 use std::sync::Arc;
 
@@ -45,8 +45,7 @@ pub struct RegularJoinSpec {
 #[derive(Debug, Clone)]
 pub struct JoinInput {
     pub schema: Schema,
-    /// Columns that identify a row, if any: a row replaces the one of the same join key with equal values. Leave them out
-    /// for a stream that only grows: nothing is replaced there, and keys cost time.
+    /// Columns that identify a row, for a stream that leaves `-U` out. Not needed for others: keys cost time.
     pub unique_key: Option<Vec<usize>>,
     /// Forget rows that have not changed for so long (`table.exec.state.ttl`, STATE_TTL hint).
     pub state_ttl_ms: Option<i64>,
@@ -318,7 +317,7 @@ impl Kept {
             Some(unique) => unique.iter().chain(keys.iter().filter(|k| !unique.contains(k))).copied().collect(),
             None => (0..input.schema.len()).collect(),
         };
-        let types = identity.iter().map(|&c| input.schema.columns[c].sql_type.to_arrow()).collect();
+        let types = input.schema.columns.iter().map(|c| c.sql_type.to_arrow()).collect();
         Ok(Self {
             table,
             is_unique: input.unique_key.is_some(),
@@ -378,7 +377,7 @@ impl Kept {
         if id == NO_ROW {
             return Ok(());
         }
-        if self.is_unique {
+        if self.is_unique && batch.kind(row) == RowKind::UpdateAfter {
             self.take_back(changes, batch, row)?;
         }
         self.table.link(id, key);
@@ -424,9 +423,10 @@ impl Kept {
         let mut all = vec![first, second];
         all.extend(candidates);
         all.sort_unstable();
-        let stored = self.codec.encode(&self.table.store().gather_columns(&all, &self.identity)?, all.len())?;
-        let wanted = self.codec.encode(&self.identity_columns(&rows.slice(row, 1)), 1)?;
-        Ok(all.into_iter().zip(stored.iter()).find(|(_, bytes)| *bytes == wanted.row(0)).map(|(id, _)| id))
+        let stored = self.codec.encode(self.table.store().gather(&all)?.columns(), all.len())?;
+        let wanted = self.codec.encode(rows.slice(row, 1).columns(), 1)?;
+        let equal = all.iter().zip(stored.iter()).find(|(_, bytes)| *bytes == wanted.row(0)).map(|(id, _)| *id);
+        Ok(equal.or(self.is_unique.then_some(first)))
     }
 
     /// One partner more or less; gives how many there were.
@@ -551,12 +551,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_takes_the_place_of_the_one_with_its_keys() {
+    fn an_update_takes_the_place_of_the_row_with_its_key() {
         let row = schema(ROW);
-        let steps = "1: +I 1 10\n+I 1 5\n+I 1 6\n----\n-U 1 6\n+U 1 7\n+I 2 9\n1: +I 1 11\n1: +I 2 12\n-D 1 7";
-        // The first row was replaced unsaid: its result stays, and it meets no row any more.
-        let expected = "+I 1 5 1 10\n+I 1 6 1 10\n-U 1 6 1 10\n+U 1 7 1 10\n+I 1 7 1 11\n+I 2 9 2 12\n-D 1 7 1 11";
-        check(&spec(JoinKind::Inner, &[0], false, true), &[&row, &row], steps, expected);
+        let steps = "1: +I 1 10\n+I 1 5\n+U 1 6\n----\n+U 1 7\n+I 2 9\n1: +I 1 11\n1: +I 2 12";
+        let expected = "+I 1 5 1 10\n+U 1 6 1 10\n+U 1 7 1 10\n+I 1 7 1 11\n+I 2 9 2 12";
+        assert_eq!(run_as_written(&spec(JoinKind::Inner, &[0], false, true), &[&row, &row], steps).join("\n"), expected);
+    }
+
+    #[test]
+    fn rows_that_share_a_key_are_told_apart_when_taken_back() {
+        let row = schema(ROW);
+        let steps = "+I 1 5\n+I 1 6\n-D 1 6\n1: +I 1 10";
+        check(&spec(JoinKind::Inner, &[0], false, true), &[&row, &row], steps, "+I 1 5 1 10");
     }
 
     #[test]
