@@ -117,14 +117,15 @@ pub enum Distribution {
     Single,
 }
 
-/// The columns of a dead-letter stream: raw bytes, reason, origin, record number.
+/// The columns of a dead-letter stream: the record word for word, what is wrong, where it comes from (a file, a topic),
+/// and its number there.
 pub fn bad_record_schema() -> Schema {
     use crate::{Column, DataType, SqlType};
     Schema::new(vec![
-        Column::new("raw", SqlType::not_null(DataType::BYTES)),
+        Column::new("raw_record", SqlType::not_null(DataType::BYTES)),
         Column::new("reason", SqlType::not_null(DataType::STRING)),
         Column::new("origin", SqlType::not_null(DataType::STRING)),
-        Column::new("record", SqlType::not_null(DataType::BigInt)),
+        Column::new("record_number", SqlType::not_null(DataType::BigInt)),
     ])
 }
 

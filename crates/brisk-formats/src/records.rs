@@ -3,21 +3,28 @@
 use brisk_core::source::{Framing, RecordChunk};
 use memchr::memchr;
 
-/// Iterates over `(number, start, end)` of the records that are not empty. Under [`Framing::Lines`] a trailing `\r` is
-/// not part of a record, and empty lines are counted and left out.
+/// Iterates over `(number, start, end)` of the records. Under [`Framing::Lines`] a trailing `\r` is not part of a record.
+/// Empty records are counted, and left out unless asked for.
 pub(crate) struct Records<'a> {
+    with_empty: bool,
     data: &'a [u8],
     ends: Option<&'a [u32]>,
     number: u32,
     pos: usize,
 }
 
+/// All records that are not empty.
 pub(crate) fn records(chunk: &RecordChunk) -> Records<'_> {
+    Records { with_empty: false, ..all_records(chunk) }
+}
+
+/// All records, empty ones too.
+pub(crate) fn all_records(chunk: &RecordChunk) -> Records<'_> {
     let ends = match &chunk.framing {
         Framing::Lines => None,
         Framing::Offsets(ends) => Some(&ends[..]),
     };
-    Records { data: &chunk.data, ends, number: 0, pos: 0 }
+    Records { with_empty: true, data: &chunk.data, ends, number: 0, pos: 0 }
 }
 
 impl Iterator for Records<'_> {
@@ -42,7 +49,7 @@ impl Records<'_> {
             let number = self.number;
             self.number += 1;
             let end = if line_end > start && self.data[line_end - 1] == b'\r' { line_end - 1 } else { line_end };
-            if end > start {
+            if end > start || self.with_empty {
                 return Some((number, start, end));
             }
         }
@@ -54,7 +61,7 @@ impl Records<'_> {
             let (number, start, end) = (self.number, self.pos, (end as usize).min(self.data.len()));
             self.number += 1;
             self.pos = end.max(start);
-            if end > start {
+            if end > start || self.with_empty {
                 return Some((number, start, end));
             }
         }

@@ -13,7 +13,7 @@ pub(crate) fn push_text(column: &mut Column, text: &[u8], standard: Standard) ->
             true
         }
         // Whatever is not `true` is false, as in Java's `parseBoolean`.
-        Column::Boolean(c) => push(c.push(trim(text).eq_ignore_ascii_case(b"true"))),
+        Column::Boolean(c) => put(Some(trim(text).eq_ignore_ascii_case(b"true")), |v| c.push(v)),
         Column::Int8(c) => put(integer(text), |v| c.push(v)),
         Column::Int16(c) => put(integer(text), |v| c.push(v)),
         Column::Int32(c) | Column::Months(c) => put(integer(text), |v| c.push(v)),
@@ -21,15 +21,11 @@ pub(crate) fn push_text(column: &mut Column, text: &[u8], standard: Standard) ->
         Column::Float32(c) => put(number::parse_f32(trim(text)), |v| c.push(v)),
         Column::Float64(c) => put(number::parse_f64(trim(text)), |v| c.push(v)),
         Column::Decimal { values, precision, scale } => match decimal::parse(trim(text), *precision, *scale) {
-            decimal::Parsed::Value(value) => push(values.push(value)),
-            decimal::Parsed::Overflow => push(column.push_null()),
-            decimal::Parsed::Malformed => false,
+            decimal::Parsed::Value(value) => put(Some(value), |v| values.push(v)),
+            decimal::Parsed::Overflow | decimal::Parsed::Malformed => false,
         },
-        Column::Text(c) => push(c.push(text)),
-        Column::Binary(c) => match base64::decode(text, &mut c.data) {
-            Some(()) => push(c.end_value()),
-            None => false,
-        },
+        Column::Text(c) => put(Some(text), |v| c.push(v)),
+        Column::Binary(c) => put(base64::decode(text, &mut c.data), |()| c.end_value()),
         Column::Date(c) => put(parse_date(text), |v| c.push(v)),
         Column::Time(c) => put(parse_time(text, standard), |nanos| c.push((nanos / 1_000_000) as i32)),
         Column::Timestamp { values, unit, zoned } => {
@@ -47,9 +43,4 @@ fn integer<T: TryFrom<i64>>(text: &[u8]) -> Option<T> {
 #[inline]
 fn put<T>(value: Option<T>, push: impl FnOnce(T)) -> bool {
     value.map(push).is_some()
-}
-
-#[inline]
-fn push(_done: ()) -> bool {
-    true
 }

@@ -43,7 +43,7 @@ pub struct ScriptRunner {
 struct RunningJob {
     handle: JobHandle,
     bounded: bool,
-    statement: usize,
+    at: Position,
 }
 
 impl ScriptRunner {
@@ -89,11 +89,11 @@ impl ScriptRunner {
             Outcome::Rows(rows) => crate::output::print_text_rows(self.options.output, &rows)?,
             Outcome::Query(plan) => {
                 self.wait(|job| job.bounded)?;
-                self.query(&plan, number).map_err(|e| e.at(at))?;
+                self.query(&plan, at).map_err(|e| e.at(at))?;
             }
             Outcome::Inserts(inserts) => {
                 let (graph, parallelism) = self.insert_graph(&inserts).map_err(|e| e.at(at))?;
-                self.start(graph, parallelism, number).map_err(|e| e.at(at))?;
+                self.start(graph, parallelism, at).map_err(|e| e.at(at))?;
             }
             Outcome::Explain { plans, .. } => print!("{}", self.explain_text(&plans).map_err(|e| e.at(at))?),
             Outcome::Client(_) => {}
@@ -104,17 +104,18 @@ impl ScriptRunner {
         Ok(())
     }
 
-    fn query(&mut self, plan: &Plan, number: usize) -> Result<()> {
+    fn query(&mut self, plan: &Plan, at: Position) -> Result<()> {
         let bounded = self.graph(&[Target::Query { plan, sink: Arc::new(crate::output::NoSink), name: "SELECT" }])?.0.is_bounded();
         let updates = is_updating(plan, &self.context(1)?)?;
-        let results = Results::new(self.options.output, &plan.schema(), updates, bounded)?;
+        let durable = bounded && self.job_options(1)?.checkpoint.is_some();
+        let results = Results::new(self.options.output, &plan.schema(), updates || durable, bounded)?;
         let (graph, parallelism) = self.graph(&[Target::Query { plan, sink: results.sink(), name: "SELECT" }])?;
-        self.start(graph, parallelism, number)?;
-        self.wait(|job| job.statement == number)?;
+        self.start(graph, parallelism, at)?;
+        self.wait(|job| job.at == at)?;
         results.finish()
     }
 
-    fn start(&mut self, graph: StreamGraph, parallelism: usize, statement: usize) -> Result<()> {
+    fn start(&mut self, graph: StreamGraph, parallelism: usize, at: Position) -> Result<()> {
         let bounded = graph.is_bounded();
         let options = self.job_options(parallelism)?;
         self.started += 1;
@@ -124,7 +125,7 @@ impl ScriptRunner {
             (restore, _) => restore.clone(),
         };
         let handle = Job::start(graph, options, restore)?;
-        self.jobs.push(RunningJob { handle, bounded, statement });
+        self.jobs.push(RunningJob { handle, bounded, at });
         Ok(())
     }
 
@@ -192,7 +193,7 @@ impl ScriptRunner {
                 Ok(result) => self.summarize(&result),
                 Err(error) => {
                     self.jobs.iter().for_each(|j| j.handle.cancel());
-                    return Err(error.at(Position { statement: job.statement, line: 0, column: 0 }));
+                    return Err(error.at(job.at));
                 }
             }
         }

@@ -14,7 +14,7 @@ use super::object::Object;
 use super::value::{ReadOptions, read_items};
 use crate::column::Column;
 use crate::outcome::Outcome;
-use crate::records::records;
+use crate::records::all_records;
 
 pub(crate) struct JsonDecoderFactory {
     pub schema: Schema,
@@ -51,7 +51,7 @@ impl Decoder for JsonDecoder {
     fn decode(&mut self, chunk: &RecordChunk) -> Result<Decoded> {
         let mut outcome = Outcome::new(chunk)?;
         let all_utf8 = std::str::from_utf8(&chunk.data).is_ok();
-        for (number, start, end) in records(chunk) {
+        for (number, start, end) in all_records(chunk) {
             let record = &chunk.data[start..end];
             if !all_utf8 && std::str::from_utf8(record).is_err() {
                 outcome.bad(chunk, number, start, end, "not valid UTF-8".to_string());
@@ -84,9 +84,9 @@ impl JsonDecoder {
                 1
             }
             Some(b'[') => self.read_array(&mut cursor, row)?,
-            // A record of blanks or `null` is none.
-            None => 0,
-            Some(b'n') if cursor.eat_null() => 0,
+            // A record of blanks or `null` holds no row: nothing is lost silently unless that was asked for.
+            None if self.options.ignore_parse_errors => 0,
+            Some(b'n') if self.options.ignore_parse_errors && cursor.eat_null() => 0,
             _ => return Err(cursor.fault("an object")),
         };
         cursor.skip_blanks();

@@ -11,6 +11,7 @@ pub(crate) mod escape;
 pub(crate) mod fault;
 #[cfg(test)]
 mod fuzz;
+mod map_order;
 pub(crate) mod object;
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,12 @@ fn nullable(data_type: DataType) -> Box<SqlType> {
 }
 
 #[test]
+fn a_record_without_a_row_is_bad_unless_errors_are_ignored() {
+    check(&ab(), &[], "{\"a\": 1}\n\nnull\n  \n", &["+I[1, NULL]"], &["an object should be", "an object", "an object should be"]);
+    check(&ab(), &[("ignore-parse-errors", "true")], "{\"a\": 1}\n\nnull\n  \n", &["+I[1, NULL]"], &[]);
+}
+
+#[test]
 fn keys_come_in_any_order() {
     check(
         &ab(),
@@ -33,13 +39,11 @@ fn keys_come_in_any_order() {
         r#"{"a": 1, "b": "x"}
 {"b":"y","a":2}
  { "zz" : [ { "a" : 5 } , "}" ] , "b" : null , "a" : 3 }
-
 {}
 {"a": 4, "a": 5, "b": "u", "b": "v\u0041\n"}
 {"b": {"x": [1, 2.0]}}
 {"b": 1.50}
 {"b": true}
-null
 [{"a": 6}, {"a": 7}]"#,
         &[
             "+I[1, x]",
@@ -116,7 +120,7 @@ fn numbers_are_converted_as_flink_does() {
     one(DataType::Float, "3.4", Some("3.4"));
     one(DataType::decimal(5, 2), "1.005", Some("1.01"));
     one(DataType::decimal(5, 2), "\"99.994\"", Some("99.99"));
-    one(DataType::decimal(5, 2), "1000", Some("NULL"));
+    one(DataType::decimal(5, 2), "1000", None);
     one(DataType::decimal(38, 0), "99999999999999999999999999999999999999", Some("99999999999999999999999999999999999999"));
     one(DataType::decimal(5, 2), "\"x\"", None);
     one(DataType::Boolean, "\"TRUE\"", Some("true"));

@@ -1,12 +1,14 @@
 //! One JSON value into one column: the fast ways for the usual forms, then every form that Flink takes.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use brisk_core::{DataType, SqlType};
 
 use super::cursor::{Cursor, RawString, Token};
 use super::escape::{unescape, write_compact};
 use super::fault::Fault;
+use super::map_order;
 use super::object::Object;
 use crate::column::{Column, Map};
 use crate::scalar::push_text;
@@ -288,15 +290,24 @@ fn read_entries(map: &mut Map, shape: &mut Shape, cursor: &mut Cursor, options: 
         cursor.skip_blanks();
     }
     let end = cursor.pos;
-    let last: HashMap<&[u8], usize> = seen.iter().enumerate().map(|(i, (key, _))| (&key[..], i)).collect();
-    for (i, (key, at)) in seen.iter().enumerate() {
-        if last[&key[..]] != i {
-            continue;
+    // As a map of Java's: a repeated key keeps its place and takes the last value.
+    let mut entries: Vec<(&[u8], usize)> = Vec::with_capacity(seen.len());
+    let mut places: HashMap<&[u8], usize> = HashMap::with_capacity(seen.len());
+    for (key, at) in &seen {
+        match places.entry(key) {
+            Entry::Occupied(place) => entries[*place.get()].1 = *at,
+            Entry::Vacant(place) => {
+                place.insert(entries.len());
+                entries.push((key, *at));
+            }
         }
+    }
+    map_order::sort(&mut entries, |(key, _)| key);
+    for (key, at) in entries {
         if !push_text(&mut map.keys, key, options.standard) {
-            return Err(Fault::value(*at, *at, "map key".to_string()));
+            return Err(Fault::value(at, at, "map key".to_string()));
         }
-        cursor.pos = *at;
+        cursor.pos = at;
         read_value(&mut map.values, shape, cursor, options)?;
     }
     cursor.pos = end;

@@ -232,7 +232,7 @@ impl Planner<'_> {
         let mut projections = Vec::new();
         for column in target.columns.iter().filter(|c| matches!(c.kind, TableColumnKind::Physical)) {
             let value = match column.name.as_str() {
-                "table_name" => Expr::string(&table.name),
+                "source_table" => Expr::string(&table.name),
                 name => match bad.index_of(name) {
                     Some(i) => Expr::column(i, bad.columns[i].sql_type.clone()),
                     None => Expr::null(&column.sql_type),

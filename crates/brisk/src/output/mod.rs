@@ -1,7 +1,8 @@
 //! How the rows of a SELECT reach the terminal.
 //!
 //! A stream that only grows is printed as it comes. One that is corrected is kept as a table (a multiset of printed
-//! rows) and printed when it ends; as a changelog it is printed as it comes too.
+//! rows) and printed when it ends; as a changelog it is printed as it comes too. Where checkpoints are taken a kept table
+//! is part of them, so that a run that is resumed prints the whole answer.
 
 mod text;
 
@@ -107,6 +108,16 @@ impl State {
         Ok(())
     }
 
+    /// The table of the checkpoint that the run begins with, instead of what a failed attempt left.
+    fn restore(&mut self, states: &[Vec<u8>]) -> Result<()> {
+        self.table = TableRows::default();
+        for state in states {
+            let rows: Vec<String> = serde_json::from_slice(state).map_err(|e| Error::corrupt(format!("the kept result is damaged: {e}")))?;
+            rows.into_iter().for_each(|row| self.table.add(row));
+        }
+        Ok(())
+    }
+
     fn finish(&mut self) -> Result<()> {
         if !self.at_once {
             let rows: Vec<String> = std::mem::take(&mut self.table).rows.into_iter().flatten().collect();
@@ -124,6 +135,12 @@ impl State {
 }
 
 impl TableRows {
+    /// The rows as a JSON array; `None` without rows.
+    fn encode(&self) -> Option<Vec<u8>> {
+        let rows: Vec<&String> = self.rows.iter().flatten().collect();
+        if rows.is_empty() { None } else { serde_json::to_vec(&rows).ok() }
+    }
+
     fn add(&mut self, line: String) {
         self.places.entry(line.clone()).or_default().push(self.rows.len());
         self.rows.push(Some(line));
@@ -176,7 +193,8 @@ impl Sink for ResultSink {
         Guarantee::AtLeastOnce
     }
 
-    fn writer(&self, _context: &SubtaskContext, _restored: Vec<Vec<u8>>) -> Result<Box<dyn SinkWriter>> {
+    fn writer(&self, _context: &SubtaskContext, restored: Vec<Vec<u8>>) -> Result<Box<dyn SinkWriter>> {
+        self.0.with(|s| s.restore(&restored))?;
         Ok(Box::new(ResultWriter(self.0.clone())))
     }
 
@@ -194,6 +212,10 @@ impl SinkWriter for ResultWriter {
 
     fn flush(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Option<Vec<u8>>> {
+        self.0.with(|s| Ok(s.table.encode()))
     }
 }
 
