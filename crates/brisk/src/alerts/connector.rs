@@ -1,0 +1,381 @@
+//! The `alert` connector: options, sink, and the writer that reads alerts from the columns of rows.
+//!
+//! | column | |
+//! |---|---|
+//! | PRIMARY KEY columns | name the alert; without a key, all columns but the ones below do |
+//! | `severity`, `summary` or `message`, `value` | shown; all may be missing |
+//! | `state` (`firing`, `resolved`) or `firing` BOOLEAN | whether it fires; without them a row that is there fires |
+//! | any other | a label: for templates, grouping and silences |
+//!
+//! With a primary key a deleted row resolves the alert; without one it resolves when as many rows are gone as came.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use brisk_core::batch::ChangelogMode;
+use brisk_core::connector::{Connector, TableDescriptor, TimeSpan, parse_options};
+use brisk_core::format::{Encoder, EncoderFactory, FormatSpec};
+use brisk_core::operator::SubtaskContext;
+use brisk_core::sink::{Guarantee, Sink, SinkWriter};
+use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Alerts;
+use super::channels::{self, Options};
+use super::message::Wording;
+use super::rule::{Rule, RuleInfo};
+use super::state::{Policy, Row, RowChange};
+use super::template::Template;
+
+pub struct AlertConnector {
+    alerts: Arc<Alerts>,
+}
+
+/// Besides these, `channel.NAME.OPTION` defines a channel of the table's own.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+struct AlertOptions {
+    /// Names of channels, separated by commas: of the settings or defined here. Without it, all that are defined here.
+    channels: Option<String>,
+    /// Of alerts whose row has none.
+    severity: String,
+    /// Columns, separated by commas: alerts that are equal in them are told together. `*`: each by itself.
+    group_by: Option<String>,
+    /// How long the first notification of a group waits for more.
+    group_wait: TimeSpan,
+    /// The least time between two notifications of a group.
+    group_interval: TimeSpan,
+    /// What fires on is told again after so long.
+    repeat_interval: TimeSpan,
+    /// An alert without a new row for so long is resolved; for streams that only grow.
+    resolve_after: Option<TimeSpan>,
+    /// Whether people are told that an alert is over.
+    send_resolved: bool,
+    /// Title of a notification, with `{{column}}` of its first alert, `{{count}}`, `{{firing}}`, `{{resolved}}`.
+    title: Option<String>,
+    /// Text of each alert, with `{{column}}`, `{{state}}`, `{{severity}}`, `{{summary}}`, `{{value}}`, `{{starts_at}}`.
+    text: Option<String>,
+    /// The most alerts that are watched at a time.
+    max_alerts: usize,
+}
+
+impl Default for AlertOptions {
+    fn default() -> Self {
+        let seconds = |s| TimeSpan(std::time::Duration::from_secs(s));
+        Self {
+            channels: None,
+            severity: "warning".to_owned(),
+            group_by: None,
+            group_wait: seconds(1),
+            group_interval: seconds(10),
+            repeat_interval: seconds(4 * 3600),
+            resolve_after: None,
+            send_resolved: true,
+            title: None,
+            text: None,
+            max_alerts: 10_000,
+        }
+    }
+}
+
+impl AlertConnector {
+    pub fn new(alerts: Arc<Alerts>) -> Self {
+        Self { alerts }
+    }
+}
+
+impl Connector for AlertConnector {
+    fn name(&self) -> &'static str {
+        "alert"
+    }
+
+    fn options_schema(&self) -> Value {
+        schemars::schema_for!(AlertOptions).to_value()
+    }
+
+    fn sink(&self, table: &TableDescriptor) -> Result<Arc<dyn Sink>> {
+        let sink = AlertSink::new(self.alerts.clone(), table).map_err(|e| e.context(format!("table `{}`", table.name)))?;
+        Ok(Arc::new(sink))
+    }
+
+    fn sink_mode(&self, table: &TableDescriptor) -> ChangelogMode {
+        if table.primary_key.is_empty() { ChangelogMode::Retract } else { ChangelogMode::Upsert }
+    }
+}
+
+struct AlertSink {
+    alerts: Arc<Alerts>,
+    number: u64,
+    table: String,
+    policy: Policy,
+    wording: Wording,
+    severity: String,
+    /// By the name that deliveries have.
+    own_channels: BTreeMap<String, Options>,
+    channels: Vec<String>,
+    columns: Columns,
+    encoder: Arc<dyn EncoderFactory>,
+}
+
+impl AlertSink {
+    fn new(alerts: Arc<Alerts>, table: &TableDescriptor) -> Result<Self> {
+        if let Some(format) = &table.format {
+            return Err(Error::invalid(format!("connector 'alert' takes no format, but 'format' = '{}' is set", format.name)));
+        }
+        let name = table.name.rsplit('.').next().unwrap_or(&table.name).to_owned();
+        let (own, rest) = own_channels(&name, &table.options)?;
+        let options: AlertOptions = parse_options(&rest)?;
+        let channels = chosen_channels(&alerts, &name, &own, options.channels.as_deref())?;
+        for (channel, options) in &own {
+            channels::open(channel, options)?;
+        }
+        let ms = |span: TimeSpan| i64::try_from(span.0.as_millis()).unwrap_or(i64::MAX);
+        Ok(Self {
+            alerts,
+            number: next_sink(),
+            policy: Policy {
+                group_wait_ms: ms(options.group_wait),
+                group_interval_ms: ms(options.group_interval),
+                repeat_interval_ms: ms(options.repeat_interval).max(1),
+                resolve_after_ms: options.resolve_after.map(ms),
+                send_resolved: options.send_resolved,
+                max_alerts: options.max_alerts.max(1),
+            },
+            wording: Wording { table: name.clone(), title: options.title.as_deref().map(Template::parse), text: options.text.as_deref().map(Template::parse) },
+            severity: options.severity,
+            own_channels: own,
+            channels,
+            columns: Columns::of(table, options.group_by.as_deref())?,
+            encoder: encoder(&table.schema, &table.time_zone)?,
+            table: name,
+        })
+    }
+}
+
+impl Sink for AlertSink {
+    /// A message may come twice if the process dies between sending it and noting that; it has the same id then.
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
+
+    fn writer(&self, context: &SubtaskContext, restored: Vec<Vec<u8>>) -> Result<Box<dyn SinkWriter>> {
+        for (name, options) in &self.own_channels {
+            self.alerts.use_channel(name, options)?;
+        }
+        let info = || RuleInfo {
+            id: format!("{}/{}", self.table, context.operator_id),
+            table: self.table.clone(),
+            policy: self.policy.clone(),
+            wording: self.wording.clone(),
+            channels: self.channels.clone(),
+        };
+        let rule = self.alerts.rule(self.number, info);
+        if context.subtask_index == 0 {
+            self.alerts.begin(&rule, &restored)?;
+        }
+        Ok(Box::new(AlertWriter {
+            alerts: self.alerts.clone(),
+            rule,
+            subtask: context.subtask_index,
+            severity: self.severity.clone(),
+            columns: self.columns.clone(),
+            encoder: self.encoder.create(),
+            text: Vec::new(),
+        }))
+    }
+
+    fn describe(&self) -> String {
+        let channels = if self.channels.is_empty() { "no channels".to_owned() } else { self.channels.join(", ") };
+        format!("alert({}, {channels})", self.table)
+    }
+}
+
+impl Drop for AlertSink {
+    fn drop(&mut self) {
+        self.alerts.rule_ended(self.number);
+    }
+}
+
+struct AlertWriter {
+    alerts: Arc<Alerts>,
+    rule: Arc<Mutex<Rule>>,
+    subtask: usize,
+    severity: String,
+    columns: Columns,
+    encoder: Box<dyn Encoder>,
+    text: Vec<u8>,
+}
+
+impl SinkWriter for AlertWriter {
+    fn write(&mut self, batch: &ChangelogBatch) -> Result<()> {
+        self.text.clear();
+        self.encoder.encode(&ChangelogBatch::append(batch.rows.clone()), &mut self.text)?;
+        let now_ms = self.alerts.now_ms();
+        let mut rule = self.rule.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = self.text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        for (number, line) in lines.enumerate() {
+            let values: BTreeMap<String, Value> = serde_json::from_slice(line).map_err(|e| Error::internal(format!("a row of alerts: {e}")))?;
+            if let Some(row) = self.columns.row(values, batch.kind(number), &self.severity) {
+                rule.row(self.subtask, row, now_ms);
+            }
+        }
+        drop(rule);
+        self.alerts.wake();
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn snapshot(&mut self) -> Result<Option<Vec<u8>>> {
+        self.alerts.snapshot(&self.rule, self.subtask).map(Some)
+    }
+}
+
+/// Which column means what.
+#[derive(Debug, Clone)]
+struct Columns {
+    keyed: bool,
+    key: Vec<String>,
+    group: Grouping,
+    /// The columns' own names, by what they mean.
+    severity: Option<String>,
+    summary: Option<String>,
+    value: Option<String>,
+    state: Option<String>,
+    firing: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Grouping {
+    By(Vec<String>),
+    Alone,
+}
+
+impl Columns {
+    fn of(table: &TableDescriptor, group_by: Option<&str>) -> Result<Self> {
+        let names: Vec<&String> = table.schema.columns.iter().map(|c| &c.name).collect();
+        let find = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().find(|n| n.eq_ignore_ascii_case(w))).map(|n| n.to_string());
+        let (severity, summary, value) = (find(&["severity"]), find(&["summary", "message"]), find(&["value"]));
+        let (state, firing) = (find(&["state"]), find(&["firing"]));
+        let told = [&severity, &summary, &value, &state, &firing, &find(&["message"]), &find(&["event_time"])].map(|c| c.clone().unwrap_or_default());
+        let keyed = !table.primary_key.is_empty();
+        let key = match keyed {
+            true => table.primary_key.iter().map(|&c| names[c].clone()).collect(),
+            false => names.iter().filter(|n| !told.contains(n)).map(|n| n.to_string()).collect(),
+        };
+        let group = match group_by.map(str::trim) {
+            Some("*") => Grouping::Alone,
+            list => Grouping::By(list.unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()),
+        };
+        if let Grouping::By(columns) = &group
+            && let Some(unknown) = columns.iter().find(|c| !names.contains(c))
+        {
+            return Err(Error::invalid(format!("'group-by' names `{unknown}`, which is no column of the table")));
+        }
+        Ok(Self { keyed, key, group, severity, summary, value, state, firing })
+    }
+
+    /// The row as the state machine takes it; `None` if it changes nothing.
+    fn row(&self, values: BTreeMap<String, Value>, kind: RowKind, severity: &str) -> Option<Row> {
+        let fires = self.fires(&values);
+        let change = match (self.keyed, kind.is_add(), fires) {
+            (true, true, true) => RowChange::Firing,
+            (_, true, false) => RowChange::Resolved,
+            (true, false, _) if kind == RowKind::Delete => RowChange::Resolved,
+            // Its +U follows. Of rows that said `resolved` none was counted.
+            (true, false, _) | (false, false, false) => return None,
+            (false, true, true) => RowChange::Added,
+            (false, false, true) => RowChange::Removed,
+        };
+        let fields: BTreeMap<String, String> = values.into_iter().map(|(name, value)| (name, plain(value))).collect();
+        let field = |column: &Option<String>| column.as_ref().and_then(|c| fields.get(c)).filter(|text| !text.is_empty()).cloned();
+        let key = self.key.iter().map(|c| fields.get(c).map_or("", String::as_str)).collect::<Vec<_>>();
+        let key = if key.len() > 1 { key.iter().map(|part| part.replace('/', "\\/")).collect::<Vec<_>>().join("/") } else { key.concat() };
+        let group = match &self.group {
+            Grouping::Alone => key.clone(),
+            Grouping::By(columns) => columns.iter().map(|c| format!("{c}={}", fields.get(c).map_or("", String::as_str))).collect::<Vec<_>>().join(" "),
+        };
+        Some(Row {
+            group,
+            severity: field(&self.severity).unwrap_or_else(|| severity.to_owned()),
+            summary: field(&self.summary).unwrap_or_default(),
+            value: field(&self.value),
+            key,
+            fields,
+            change,
+        })
+    }
+
+    fn fires(&self, values: &BTreeMap<String, Value>) -> bool {
+        let value = |column: &Option<String>| column.as_ref().and_then(|c| values.get(c));
+        match (value(&self.firing), value(&self.state)) {
+            (Some(Value::Bool(firing)), _) => *firing,
+            (_, Some(Value::String(state))) => !["resolved", "ok", "normal", "inactive"].contains(&state.trim().to_ascii_lowercase().as_str()),
+            _ => true,
+        }
+    }
+}
+
+fn plain(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// The channels that the table defines, by the name that deliveries have, and the other options.
+fn own_channels(table: &str, options: &Options) -> Result<(BTreeMap<String, Options>, Options)> {
+    let (mut own, mut rest) = (BTreeMap::<String, Options>::new(), Options::new());
+    for (key, text) in options {
+        let Some(path) = key.strip_prefix("channel.") else {
+            rest.insert(key.clone(), text.clone());
+            continue;
+        };
+        let (name, option) = path.split_once('.').ok_or_else(|| Error::invalid(format!("'{key}' is not 'channel.NAME.OPTION'")))?;
+        own.entry(own_name(table, name)).or_default().insert(option.to_owned(), text.clone());
+    }
+    Ok((own, rest))
+}
+
+fn own_name(table: &str, name: &str) -> String {
+    format!("{table}.{name}")
+}
+
+fn chosen_channels(alerts: &Alerts, table: &str, own: &BTreeMap<String, Options>, chosen: Option<&str>) -> Result<Vec<String>> {
+    let Some(chosen) = chosen else { return Ok(own.keys().cloned().collect()) };
+    let mut channels = Vec::new();
+    for name in chosen.split(',').map(str::trim).filter(|n| !n.is_empty()) {
+        let own_name = own_name(table, name);
+        if own.contains_key(&own_name) {
+            channels.push(own_name);
+        } else if alerts.has_channel(name) {
+            channels.push(name.to_owned());
+        } else {
+            return Err(Error::invalid(format!("'channels' names '{name}', which is not defined"))
+                .with_remedy(format!("define it in brisk.yaml under `alerts.channels`, or here by 'channel.{name}.type' = '..'")));
+        }
+    }
+    Ok(channels)
+}
+
+fn encoder(schema: &Schema, time_zone: &str) -> Result<Arc<dyn EncoderFactory>> {
+    let json = brisk_formats::formats().into_iter().find(|f| f.name() == "json").ok_or_else(|| Error::internal("no format 'json'"))?;
+    let options = [("timestamp-format.standard", "ISO-8601"), ("encode.decimal-as-plain-number", "true")];
+    json.encoder(&FormatSpec {
+        schema: schema.clone(),
+        projection: (0..schema.len()).collect(),
+        options: options.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+        time_zone: time_zone.to_owned(),
+    })
+}
+
+fn next_sink() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}

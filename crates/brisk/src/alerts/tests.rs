@@ -1,0 +1,1 @@
+//! Rules, outbox and channels together.
