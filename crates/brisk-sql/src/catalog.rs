@@ -42,9 +42,15 @@ pub struct TableColumn {
 pub enum TableColumnKind {
     Physical,
     /// `METADATA [FROM key] [VIRTUAL]`; a virtual one is not written.
-    Metadata { key: String, is_virtual: bool },
+    Metadata {
+        key: String,
+        is_virtual: bool,
+    },
     /// Over the table's columns, of which it may use physical and metadata ones. `text` is the SQL.
-    Computed { expr: Expr, text: String },
+    Computed {
+        expr: Expr,
+        text: String,
+    },
 }
 
 #[derive(Debug, Clone)]

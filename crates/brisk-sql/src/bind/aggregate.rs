@@ -280,7 +280,9 @@ impl Binder<'_> {
 
     fn json_aggregate(&mut self, env: &mut Env, span: Span, call: &JsonCall) -> Result<Call> {
         let (name, mut args, on_null) = match call {
-            JsonCall::ObjectAgg { key, value, on_null } => ("JSON_OBJECTAGG", vec![self.expr(env, key)?, self.expr(env, value)?], on_null.unwrap_or(JsonOnNull::Null)),
+            JsonCall::ObjectAgg { key, value, on_null } => {
+                ("JSON_OBJECTAGG", vec![self.expr(env, key)?, self.expr(env, value)?], on_null.unwrap_or(JsonOnNull::Null))
+            }
             JsonCall::ArrayAgg { item, order_by, on_null } => {
                 if let Some(o) = order_by.first() {
                     return Err(self.unsupported(o.span, "ORDER BY inside JSON_ARRAYAGG is not supported"));
@@ -303,7 +305,7 @@ impl Binder<'_> {
             need(&mut needed, name, key.clone());
         }
         let is_grouped_set = |i: usize| keys.sets.as_ref().is_none_or(|sets| sets.iter().all(|s| s.contains(&i)));
-        let mut bound: Vec<(LogicalFunction, Vec<usize>, Option<usize>, bool, SqlType)> = Vec::with_capacity(calls.len());
+        let mut bound: Vec<LogicalCall> = Vec::with_capacity(calls.len());
         for call in calls {
             let at = |e: Error| e.at(self.at(call.span));
             let (function, args, returns) = match call.function {
@@ -332,7 +334,8 @@ impl Binder<'_> {
             };
             let args = args.into_iter().map(|a| need(&mut needed, "$f".to_string(), a)).collect();
             let filter = call.filter.map(|f| need(&mut needed, "$f".to_string(), f));
-            bound.push((function, args, filter, call.distinct, returns));
+            let name = format!("EXPR${}", bound.len());
+            bound.push(LogicalCall { function, args, distinct: call.distinct, filter, name, sql_type: returns });
         }
         let (input, positions) = narrow(env.take_plan(), needed);
         let key_positions: Vec<usize> = (0..keys.exprs.len()).map(|i| positions[i]).collect();
@@ -342,18 +345,8 @@ impl Binder<'_> {
             let time = if is_window_column(&input, k) { key.time } else { TimeAttribute::None };
             columns.push(PlanColumn { name: key.name.clone(), sql_type: key.sql_type.with_nullable(key.sql_type.nullable || !is_grouped_set(i)), time });
         }
-        let calls: Vec<LogicalCall> = bound
-            .into_iter()
-            .enumerate()
-            .map(|(i, (function, args, filter, distinct, sql_type))| LogicalCall {
-                function,
-                args: args.into_iter().map(|a| positions[a]).collect(),
-                distinct,
-                filter: filter.map(|f| positions[f]),
-                name: format!("EXPR${i}"),
-                sql_type,
-            })
-            .collect();
+        let moved = |c: LogicalCall| LogicalCall { args: c.args.into_iter().map(|a| positions[a]).collect(), filter: c.filter.map(|f| positions[f]), ..c };
+        let calls: Vec<LogicalCall> = bound.into_iter().map(moved).collect();
         columns.extend(calls.iter().map(|c| PlanColumn::new(&c.name, c.sql_type.clone())));
         let width = key_positions.len();
         env.plan = Plan::new(Node::Aggregate(Aggregate { input: Box::new(input), keys: key_positions, sets: keys.sets.clone(), calls }), columns);

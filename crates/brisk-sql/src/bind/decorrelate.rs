@@ -192,7 +192,8 @@ fn free_semi_join(left: Freed, right: Freed, condition: Expr, left_width: usize)
         return Err(unsupported("a subquery of its own that is correlated with both"));
     }
     let parts = conjuncts(condition);
-    let by_equality = |p: &Expr| matches!(p, Expr::Call { function, args, .. } if function.name() == "=" && args.iter().any(|a| is_right_column(a, left_width)));
+    let by_equality =
+        |p: &Expr| matches!(p, Expr::Call { function, args, .. } if function.name() == "=" && args.iter().any(|a| is_right_column(a, left_width)));
     if !parts.iter().all(|p| by_equality(p) || p.columns().iter().all(|i| level_of(*i) > 0 || *i < left_width)) {
         return Err(unsupported("a subquery of its own that is correlated by anything but equality"));
     }

@@ -520,4 +520,3 @@ fn distance(a: &str, b: &str) -> usize {
     }
     row[b.len()]
 }
-

@@ -138,7 +138,9 @@ impl Binder<'_> {
         };
         let mut plan = inner.query(&view.query).map_err(|e| e.context(format!("view `{}`", view.name)))?;
         if plan.columns.len() != view.columns.len() {
-            return Err(self.invalid(span, format!("view `{}` had {} columns when it was created and has {} now", view.name, view.columns.len(), plan.columns.len())));
+            return Err(
+                self.invalid(span, format!("view `{}` had {} columns when it was created and has {} now", view.name, view.columns.len(), plan.columns.len()))
+            );
         }
         for (column, name) in plan.columns.iter_mut().zip(&view.columns) {
             column.name.clone_from(name);
@@ -167,7 +169,8 @@ impl Binder<'_> {
             _ => return Err(self.invalid(item.span, "not a table function")),
         };
         let function = table::table_function(&name);
-        let function = function.ok_or_else(|| self.unsupported(span, format!("there is no table function {name}")).with_remedy("UNNEST(..) expands arrays, maps and multisets"))?;
+        let function = function
+            .ok_or_else(|| self.unsupported(span, format!("there is no table function {name}")).with_remedy("UNNEST(..) expands arrays, maps and multisets"))?;
         let arguments: Vec<_> = args.iter().map(argument).collect();
         let schema = function.bind(&arguments).map_err(|e| e.at(self.at(span)))?;
         let counted = ordinality.then(|| Column::new("ORDINALITY", SqlType::not_null(DataType::Int)));

@@ -58,7 +58,9 @@ impl Binder<'_> {
         let path = self.catalog.path(&insert.target.values(), &self.namespace);
         match path.and_then(|p| self.catalog.get(&p)) {
             Some(CatalogObject::Table(table)) => Ok(self.with_hints(table, &insert.hints)),
-            Some(CatalogObject::View(_)) => Err(self.invalid(insert.target.span, format!("`{}` is a view and cannot be written to", insert.target.values().join(".")))),
+            Some(CatalogObject::View(_)) => {
+                Err(self.invalid(insert.target.span, format!("`{}` is a view and cannot be written to", insert.target.values().join("."))))
+            }
             None => Err(self.no_such_table(&insert.target)),
         }
     }
@@ -124,7 +126,10 @@ impl Binder<'_> {
         if cast::implicit(from, &column.sql_type.with_nullable(true)) || from.data_type == brisk_core::DataType::Null {
             return Ok(());
         }
-        let cause = format!("incompatible types for sink column `{}` at position {position}: {} cannot be assigned to {}", column.name, from.data_type, column.sql_type.data_type);
+        let cause = format!(
+            "incompatible types for sink column `{}` at position {position}: {} cannot be assigned to {}",
+            column.name, from.data_type, column.sql_type.data_type
+        );
         Err(self.column_mismatch(span, table, &cause, source, written).with_remedy(format!("CAST it to {}", column.sql_type.data_type)))
     }
 

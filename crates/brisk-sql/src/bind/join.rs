@@ -15,10 +15,20 @@ use crate::logical::{Join, JoinKind, Node, Plan};
 
 impl Binder<'_> {
     /// `left` joined with an item of FROM, which may use columns of `left` if it is LATERAL.
-    pub(super) fn join_item(&mut self, left: Env, item: &ast::TableRef, kind: ast::JoinKind, natural: bool, constraint: &JoinConstraint, span: Span) -> Result<Env> {
+    pub(super) fn join_item(
+        &mut self,
+        left: Env,
+        item: &ast::TableRef,
+        kind: ast::JoinKind,
+        natural: bool,
+        constraint: &JoinConstraint,
+        span: Span,
+    ) -> Result<Env> {
         match &item.kind {
             TableRefKind::Unnest { .. } => self.correlated_join(left, item, kind, constraint, span),
-            TableRefKind::Function { call, .. } if !window::is_window_function(&function_name(call)) => self.correlated_join(left, item, kind, constraint, span),
+            TableRefKind::Function { call, .. } if !window::is_window_function(&function_name(call)) => {
+                self.correlated_join(left, item, kind, constraint, span)
+            }
             TableRefKind::Query { query, lateral: true } => self.lateral_join(left, item, query, kind, constraint, span),
             TableRefKind::Table { name, hints, system_time: Some(time) } => {
                 let mut left = left;
@@ -57,7 +67,9 @@ impl Binder<'_> {
                 let condition = self.condition(&mut env, written, "ON")?;
                 if !is_true(&condition) {
                     if kind == K::Left {
-                        return Err(self.unsupported(written.span, "LEFT JOIN with a table function takes ON TRUE only").with_remedy("put the condition into WHERE or a subquery"));
+                        return Err(self
+                            .unsupported(written.span, "LEFT JOIN with a table function takes ON TRUE only")
+                            .with_remedy("put the condition into WHERE or a subquery"));
                     }
                     env.filter(condition);
                 }
@@ -67,7 +79,15 @@ impl Binder<'_> {
     }
 
     /// `LATERAL (SELECT ..)`.
-    fn lateral_join(&mut self, mut left: Env, item: &ast::TableRef, query: &ast::Query, kind: ast::JoinKind, constraint: &JoinConstraint, span: Span) -> Result<Env> {
+    fn lateral_join(
+        &mut self,
+        mut left: Env,
+        item: &ast::TableRef,
+        query: &ast::Query,
+        kind: ast::JoinKind,
+        constraint: &JoinConstraint,
+        span: Span,
+    ) -> Result<Env> {
         use ast::JoinKind as K;
         let mut sub = self.subquery(&left, query)?;
         if let Some(alias) = &item.alias
@@ -126,7 +146,16 @@ impl Binder<'_> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn join(&mut self, mut left: Env, mut right: Env, kind: ast::JoinKind, natural: bool, constraint: &JoinConstraint, span: Span, as_of: Option<usize>) -> Result<Env> {
+    fn join(
+        &mut self,
+        mut left: Env,
+        mut right: Env,
+        kind: ast::JoinKind,
+        natural: bool,
+        constraint: &JoinConstraint,
+        span: Span,
+        as_of: Option<usize>,
+    ) -> Result<Env> {
         narrow_to_scope(&mut left);
         narrow_to_scope(&mut right);
         let join_kind = match kind {
@@ -256,4 +285,3 @@ pub(super) fn join_onto(env: &mut Env, right: Plan, kind: JoinKind, condition: E
     let left = std::mem::replace(&mut env.plan, nothing());
     env.plan = join_plan(left, right, kind, condition, None);
 }
-

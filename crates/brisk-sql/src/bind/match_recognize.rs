@@ -33,7 +33,7 @@ impl Binder<'_> {
         let order = self.match_order(&mut env, clause)?;
         let mut variables = Vec::new();
         let pattern = self.pattern(&clause.pattern, &mut variables)?;
-        self.check_last(&clause.pattern, clause.pattern.span)?;
+        self.check_last(&clause.pattern)?;
         env.pattern = Some(PatternRow { variables: variables.clone(), ..PatternRow::default() });
         let mut defines = vec![None; variables.len()];
         for define in &clause.defines {
@@ -106,7 +106,8 @@ impl Binder<'_> {
         }
         let first = &env.plan.columns[order[0].column];
         if first.time == TimeAttribute::None || order[0].descending {
-            let error = self.invalid(clause.order_by[0].span, format!("MATCH_RECOGNIZE must be ordered by a time attribute first, ascending; `{}` is none", first.name));
+            let error = self
+                .invalid(clause.order_by[0].span, format!("MATCH_RECOGNIZE must be ordered by a time attribute first, ascending; `{}` is none", first.name));
             return Err(error.with_remedy("declare WATERMARK FOR the column in its table"));
         }
         Ok(order)
@@ -143,9 +144,9 @@ impl Binder<'_> {
         })
     }
 
-    fn check_last(&self, pattern: &ast::Pattern, span: Span) -> Result<()> {
+    fn check_last(&self, pattern: &ast::Pattern) -> Result<()> {
         match &pattern.kind {
-            PatternKind::Concat(parts) => self.check_last(parts.last().expect("at least two"), span),
+            PatternKind::Concat(parts) => self.check_last(parts.last().expect("at least two")),
             PatternKind::Repeat { min, max, greedy: true, .. } if *max != Some(*min) && (*min, *max) != (0, Some(1)) => {
                 let error = self.unsupported(pattern.span, "greedy quantifiers are not allowed as the last element of a PATTERN");
                 Err(error.with_remedy("end it with a plain variable, or with a reluctant quantifier such as A+?"))
@@ -209,7 +210,9 @@ impl Binder<'_> {
         let name = function_name(call);
         match name.as_str() {
             "FIRST" | "LAST" => self.picked(env, span, call, name == "FIRST").map(Some),
-            "PREV" | "NEXT" | "CLASSIFIER" | "MATCH_NUMBER" => Err(self.unsupported(span, format!("{name} is not supported in MATCH_RECOGNIZE")).with_remedy("use FIRST(..) and LAST(.., n)")),
+            "PREV" | "NEXT" | "CLASSIFIER" | "MATCH_NUMBER" => {
+                Err(self.unsupported(span, format!("{name} is not supported in MATCH_RECOGNIZE")).with_remedy("use FIRST(..) and LAST(.., n)"))
+            }
             "MATCH_PROCTIME" => Ok(Some(leaf_column(row, Leaf::Proctime, SqlType::not_null(DataType::TimestampLtz(3))))),
             "MATCH_ROWTIME" => {
                 let rowtime = env.plan.columns.iter().find(|c| c.time == TimeAttribute::Rowtime);
@@ -228,7 +231,9 @@ impl Binder<'_> {
             Some([value]) => (*value, 0),
             Some([value, offset]) => {
                 let bound = self.expr(env, offset)?;
-                let offset = whole_number(&bound).and_then(|n| u32::try_from(n).ok()).ok_or_else(|| self.invalid(offset.span, "the offset must be a whole number, 0 or more"))?;
+                let offset = whole_number(&bound)
+                    .and_then(|n| u32::try_from(n).ok())
+                    .ok_or_else(|| self.invalid(offset.span, "the offset must be a whole number, 0 or more"))?;
                 (*value, offset)
             }
             _ => return Err(self.invalid(span, "FIRST and LAST take a value and an offset")),

@@ -27,9 +27,9 @@ mod scope;
 mod select;
 mod special;
 mod subquery;
+pub mod table;
 #[cfg(test)]
 mod tests;
-pub mod table;
 pub mod types;
 mod window;
 
@@ -41,9 +41,9 @@ use brisk_parser::ast;
 use crate::catalog::{Catalog, Namespace};
 use crate::logical::{Node, Plan, PlanColumn, TimeAttribute};
 use aggregate::Grouped;
+pub use collect::children;
 use match_recognize::PatternRow;
 use place::Places;
-pub use collect::children;
 use scope::Scope;
 
 /// How deep views may stand on views.

@@ -20,23 +20,30 @@ struct Spec {
     frame: Option<ast::WindowFrame>,
 }
 
+/// Calls with one partition and order, with their numbers.
+struct SameWindow {
+    partition: Vec<usize>,
+    order: Vec<SortKey>,
+    calls: Vec<(usize, OverCall)>,
+}
+
 impl Binder<'_> {
     /// Computes all OVER calls of the block as columns of `env`.
     pub(super) fn over_calls(&mut self, env: &mut Env, windows: &[ast::NamedWindow], uses: &[&ast::Expr]) -> Result<()> {
         let written = collect::overs(uses.iter().copied());
-        let mut nodes: Vec<(Vec<usize>, Vec<SortKey>, Vec<(usize, OverCall)>)> = Vec::new();
+        let mut nodes: Vec<SameWindow> = Vec::new();
         for (number, e) in written.iter().enumerate() {
             let ExprKind::Function(call) = &e.kind else { continue };
             let spec = self.window_spec(call.over.as_ref(), windows)?;
             let (partition, order) = self.partition_and_order(env, &spec)?;
             let bound = self.over_call(env, e.span, call, &spec)?;
-            match nodes.iter_mut().find(|(p, o, _)| *p == partition && *o == order) {
-                Some((.., calls)) => calls.push((number, bound)),
-                None => nodes.push((partition, order, vec![(number, bound)])),
+            match nodes.iter_mut().find(|n| n.partition == partition && n.order == order) {
+                Some(node) => node.calls.push((number, bound)),
+                None => nodes.push(SameWindow { partition, order, calls: vec![(number, bound)] }),
             }
         }
         let mut known = vec![None; written.len()];
-        for (partition, order, calls) in nodes {
+        for SameWindow { partition, order, calls } in nodes {
             let input = env.take_plan();
             let mut columns = input.columns.clone();
             for (number, call) in &calls {

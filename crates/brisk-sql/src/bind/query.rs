@@ -127,7 +127,9 @@ impl Binder<'_> {
             for side in [left, right] {
                 match side {
                     // A UNION ALL below: one node of all inputs. Not where types were changed.
-                    Plan { node: Node::Union { inputs: inner }, columns: c } if c.iter().zip(&columns).all(|(a, b)| a.sql_type == b.sql_type) => inputs.extend(inner),
+                    Plan { node: Node::Union { inputs: inner }, columns: c } if c.iter().zip(&columns).all(|(a, b)| a.sql_type == b.sql_type) => {
+                        inputs.extend(inner)
+                    }
                     other => inputs.push(other),
                 }
             }
@@ -160,7 +162,11 @@ impl Binder<'_> {
                     env.plan.columns = plan.columns.clone();
                     match self.expr(&mut env, &item.expr)? {
                         Expr::Column { index, .. } if index < plan.columns.len() => index,
-                        _ => return Err(self.unsupported(item.span, "ORDER BY behind a set operation takes columns only").with_remedy("put it around a subquery")),
+                        _ => {
+                            return Err(self
+                                .unsupported(item.span, "ORDER BY behind a set operation takes columns only")
+                                .with_remedy("put it around a subquery"));
+                        }
                     }
                 }
             };

@@ -105,7 +105,14 @@ impl Binder<'_> {
         Some(columns.map(|i| (env.scope.columns[i].name.clone(), env.scope.column(i))).collect())
     }
 
-    fn star(&mut self, env: &Env, item: &ast::SelectItem, all: Vec<(String, Expr)>, bound: &mut Vec<(String, Expr)>, names: &mut HashSet<String>) -> Result<()> {
+    fn star(
+        &mut self,
+        env: &Env,
+        item: &ast::SelectItem,
+        all: Vec<(String, Expr)>,
+        bound: &mut Vec<(String, Expr)>,
+        names: &mut HashSet<String>,
+    ) -> Result<()> {
         for (name, e) in all {
             let e = match &env.grouped {
                 Some(grouped) => {
@@ -137,7 +144,14 @@ impl Binder<'_> {
     // ---- ORDER BY
 
     /// The sort keys: positions in the list, to which what is not shown is added.
-    fn order(&mut self, env: &mut Env, order_by: &[ast::OrderItem], written: &[ast::SelectItem], items: &mut Vec<(String, Expr)>, is_distinct: bool) -> Result<Vec<SortKey>> {
+    fn order(
+        &mut self,
+        env: &mut Env,
+        order_by: &[ast::OrderItem],
+        written: &[ast::SelectItem],
+        items: &mut Vec<(String, Expr)>,
+        is_distinct: bool,
+    ) -> Result<Vec<SortKey>> {
         let visible = items.len();
         let output = Scope::of(Vec::new(), &items.iter().map(|(n, e)| crate::logical::PlanColumn::new(n, e.sql_type())).collect::<Vec<_>>());
         let mut keys = Vec::with_capacity(order_by.len());

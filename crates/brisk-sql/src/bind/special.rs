@@ -59,9 +59,13 @@ impl Binder<'_> {
             }
             ExprKind::Interval(interval) => self.interval(env, span, interval),
             ExprKind::Json(call) => self.json(env, span, call),
-            ExprKind::Parameter(_) => Err(self.unsupported(span, "parameters are not supported").with_remedy("write the value, or ${NAME} and give it with --var")),
+            ExprKind::Parameter(_) => {
+                Err(self.unsupported(span, "parameters are not supported").with_remedy("write the value, or ${NAME} and give it with --var"))
+            }
             ExprKind::Default => Err(self.unsupported(span, "DEFAULT is not supported here").with_remedy("leave the column out")),
-            ExprKind::AtTimeZone { .. } => Err(self.unsupported(span, "AT TIME ZONE is not supported").with_remedy("use CONVERT_TZ, or TIMESTAMP_LTZ and the option 'table.local-time-zone'")),
+            ExprKind::AtTimeZone { .. } => Err(self
+                .unsupported(span, "AT TIME ZONE is not supported")
+                .with_remedy("use CONVERT_TZ, or TIMESTAMP_LTZ and the option 'table.local-time-zone'")),
             ExprKind::DateDifference { .. } => Err(self.unsupported(span, "a difference with a unit is not supported").with_remedy("use TIMESTAMPDIFF")),
             ExprKind::Period { .. } => Err(self.unsupported(span, "PERIOD can stand beside OVERLAPS only")),
             ExprKind::ArrayQuery(_) | ExprKind::MapQuery(_) | ExprKind::MultisetQuery(_) => {
@@ -148,7 +152,9 @@ impl Binder<'_> {
                 }
                 self.call(span, "JSON_EXISTS", args)
             }
-            JsonCall::Value { input, path, returning, on_empty, on_error } => self.json_value(env, span, (input, path), returning.as_ref(), on_empty.as_ref(), on_error.as_ref()),
+            JsonCall::Value { input, path, returning, on_empty, on_error } => {
+                self.json_value(env, span, (input, path), returning.as_ref(), on_empty.as_ref(), on_error.as_ref())
+            }
             JsonCall::Query { input, path, returning, wrapper, on_empty, on_error } => {
                 let mut args = vec![self.expr(env, input)?, self.expr(env, path)?];
                 args.push(Expr::string(match wrapper {

@@ -12,7 +12,7 @@ use arrow_array::Array;
 use brisk_core::{DataType, Result, SqlType};
 use brisk_functions::{Argument, Expr};
 use brisk_parser::Span;
-use brisk_parser::ast::{self, BinaryOp, ExprKind, Quantifier, QuantifiedOperand, UnaryOp};
+use brisk_parser::ast::{self, BinaryOp, ExprKind, QuantifiedOperand, Quantifier, UnaryOp};
 
 use super::aggregate::narrow;
 use super::expr::symbol;
@@ -74,7 +74,10 @@ impl Binder<'_> {
                 let sub = self.subquery(env, &without_limit(query))?;
                 if sub.defaults.is_some() {
                     // An aggregation without keys always has a row.
-                    return Ok(if negated { env.filter(Expr::boolean(false)) });
+                    if negated {
+                        env.filter(Expr::boolean(false));
+                    }
+                    return Ok(());
                 }
                 let condition = conjunction(self.lift(env, span, sub.predicates, env.plan.columns.len())?);
                 join_onto(env, sub.plan, if negated { JoinKind::Anti } else { JoinKind::Semi }, condition);
@@ -203,7 +206,9 @@ impl Binder<'_> {
                         let bound = self.in_value(env, span, left, query)?;
                         self.not(span, bound)
                     }
-                    _ => Err(self.unsupported(span, "SOME and ALL over a subquery are supported as conditions joined by AND only").with_remedy("compare with its MIN or MAX")),
+                    _ => Err(self
+                        .unsupported(span, "SOME and ALL over a subquery are supported as conditions joined by AND only")
+                        .with_remedy("compare with its MIN or MAX")),
                 },
             },
             _ => Err(self.unsupported(span, "UNIQUE is not supported")),
@@ -249,9 +254,8 @@ impl Binder<'_> {
         if sub.defaults.is_some() || sub.predicates.is_empty() && has_one_row(&sub.plan) {
             return Ok(sub);
         }
-        let (keys, outer) = decorrelate::equalities(&sub.predicates).ok_or_else(|| {
-            self.unsupported(span, "a subquery that stands for a value can be correlated by equality only")
-        })?;
+        let (keys, outer) = decorrelate::equalities(&sub.predicates)
+            .ok_or_else(|| self.unsupported(span, "a subquery that stands for a value can be correlated by equality only"))?;
         let mut needed = vec![("value".to_string(), super::column(&sub.plan, 0))];
         needed.extend(keys.iter().enumerate().map(|(i, k)| (format!("$k{i}"), k.clone())));
         let (input, positions) = narrow(sub.plan, needed);
@@ -427,4 +431,3 @@ fn without_limit(query: &ast::Query) -> ast::Query {
     }
     query
 }
-

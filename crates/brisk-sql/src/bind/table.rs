@@ -73,7 +73,9 @@ impl Definition {
         let column = |c: &TableColumn| -> Result<DefinedColumn> {
             let kind = match &c.kind {
                 TableColumnKind::Physical => DefinedKind::Physical(c.sql_type.clone()),
-                TableColumnKind::Metadata { key, is_virtual } => DefinedKind::Metadata { sql_type: c.sql_type.clone(), key: key.clone(), is_virtual: *is_virtual },
+                TableColumnKind::Metadata { key, is_virtual } => {
+                    DefinedKind::Metadata { sql_type: c.sql_type.clone(), key: key.clone(), is_virtual: *is_virtual }
+                }
                 TableColumnKind::Computed { text, .. } => DefinedKind::Computed(again(text)?),
             };
             Ok(DefinedColumn { name: c.name.clone(), kind, comment: c.comment.clone(), at: table.position })
@@ -362,4 +364,3 @@ fn like_strategy(like: &ast::LikeClause, feature: LikeFeature) -> LikeStrategy {
     let default = if feature == LikeFeature::Options { LikeStrategy::Overwriting } else { LikeStrategy::Including };
     written(feature).or_else(|| written(LikeFeature::All)).unwrap_or(default)
 }
-

@@ -60,29 +60,27 @@ fn select_where() {
 
 #[test]
 fn columns_have_their_names_and_types() {
-    columns("SELECT 1, 1.5, 'abc', price, b.place.city, qty FROM bids b;", &[
-        "EXPR$0 INT NOT NULL",
-        "EXPR$1 DECIMAL(2, 1) NOT NULL",
-        "EXPR$2 CHAR(3) NOT NULL",
-        "price INT NOT NULL",
-        "city STRING",
-        "qty BIGINT",
-    ]);
-    columns("SELECT * FROM items a JOIN items b ON a.id = b.id;", &[
-        "id STRING NOT NULL",
-        "name STRING",
-        "price INT",
-        "updated TIMESTAMP(3)",
-        "id0 STRING NOT NULL",
-        "name0 STRING",
-        "price0 INT",
-        "updated0 TIMESTAMP(3)",
-    ]);
-    columns("SELECT COALESCE(qty, 0), NULLIF(price, 1), CASE WHEN price > 1 THEN 'a' ELSE 'bcd' END FROM bids;", &[
-        "EXPR$0 BIGINT NOT NULL",
-        "EXPR$1 INT",
-        "EXPR$2 VARCHAR(3) NOT NULL",
-    ]);
+    columns(
+        "SELECT 1, 1.5, 'abc', price, b.place.city, qty FROM bids b;",
+        &["EXPR$0 INT NOT NULL", "EXPR$1 DECIMAL(2, 1) NOT NULL", "EXPR$2 CHAR(3) NOT NULL", "price INT NOT NULL", "city STRING", "qty BIGINT"],
+    );
+    columns(
+        "SELECT * FROM items a JOIN items b ON a.id = b.id;",
+        &[
+            "id STRING NOT NULL",
+            "name STRING",
+            "price INT",
+            "updated TIMESTAMP(3)",
+            "id0 STRING NOT NULL",
+            "name0 STRING",
+            "price0 INT",
+            "updated0 TIMESTAMP(3)",
+        ],
+    );
+    columns(
+        "SELECT COALESCE(qty, 0), NULLIF(price, 1), CASE WHEN price > 1 THEN 'a' ELSE 'bcd' END FROM bids;",
+        &["EXPR$0 BIGINT NOT NULL", "EXPR$1 INT", "EXPR$2 VARCHAR(3) NOT NULL"],
+    );
     columns("SELECT COUNT(*), SUM(price), MAX(item) FROM bids;", &["EXPR$0 BIGINT NOT NULL", "EXPR$1 INT", "EXPR$2 STRING"]);
 }
 
@@ -98,7 +96,10 @@ fn group_by_computes_keys_and_arguments_first() {
                 Project [item=$0, $f=(CAST($1 AS BIGINT NOT NULL) * $2), $f=$2, $f=($1 > 1)]
                   Scan default_catalog.default_database.bids",
     );
-    check("SELECT item, price FROM bids GROUP BY item;", "statement 1, line 1, column 14: `price` is not being grouped (add it to GROUP BY, or put it into an aggregate function)");
+    check(
+        "SELECT item, price FROM bids GROUP BY item;",
+        "statement 1, line 1, column 14: `price` is not being grouped (add it to GROUP BY, or put it into an aggregate function)",
+    );
 }
 
 #[test]
@@ -135,7 +136,10 @@ fn windows() {
         "statement 1, line 1, column 51: the window function TUMBLE requires the time column to be a time attribute, but `price` is INT \
          (declare WATERMARK FOR it in the table, or use a column AS PROCTIME())",
     );
-    check("SELECT INTERVAL '100' SECOND;", "statement 1, line 1, column 8: interval field value 100 exceeds precision of SECOND(2) field (write INTERVAL '100' SECOND(3), or use a larger unit)");
+    check(
+        "SELECT INTERVAL '100' SECOND;",
+        "statement 1, line 1, column 8: interval field value 100 exceeds precision of SECOND(2) field (write INTERVAL '100' SECOND(3), or use a larger unit)",
+    );
 }
 
 #[test]
@@ -240,7 +244,10 @@ fn inserts_are_checked_and_cast() {
           Project [price=$1, item=$0]
             Scan default_catalog.default_database.bids",
     );
-    check("INSERT INTO sink SELECT item, qty FROM bids;", "statement 1, line 1, column 18: column types of query result and sink for 'default_catalog.default_database.sink' do not match: different number of columns. Query schema: [item: STRING, qty: BIGINT]. Sink schema: [a: STRING, b: BIGINT, c: INT NOT NULL]");
+    check(
+        "INSERT INTO sink SELECT item, qty FROM bids;",
+        "statement 1, line 1, column 18: column types of query result and sink for 'default_catalog.default_database.sink' do not match: different number of columns. Query schema: [item: STRING, qty: BIGINT]. Sink schema: [a: STRING, b: BIGINT, c: INT NOT NULL]",
+    );
 }
 
 #[test]
@@ -262,8 +269,14 @@ fn patterns() {
 fn mistakes_have_places_and_remedies() {
     check("SELECT itm FROM bids;", "statement 1, line 1, column 8: there is no column `itm` (did you mean `item`?)");
     check("SELECT 1;\nSELECT *\nFROM bid;", "statement 2, line 3, column 6: there is no table or view `bid` (did you mean `bids`?)");
-    check("SELECT SUM(price) FROM bids WHERE SUM(price) > 1;", "statement 1, line 1, column 35: an aggregate function cannot stand in WHERE (use HAVING, or a subquery)");
-    check("CREATE TABLE t (a INT, PRIMARY KEY (a));", "statement 1, line 1, column 24: a PRIMARY KEY is not enforced: the data belong to another system (write PRIMARY KEY (..) NOT ENFORCED)");
+    check(
+        "SELECT SUM(price) FROM bids WHERE SUM(price) > 1;",
+        "statement 1, line 1, column 35: an aggregate function cannot stand in WHERE (use HAVING, or a subquery)",
+    );
+    check(
+        "CREATE TABLE t (a INT, PRIMARY KEY (a));",
+        "statement 1, line 1, column 24: a PRIMARY KEY is not enforced: the data belong to another system (write PRIMARY KEY (..) NOT ENFORCED)",
+    );
     check(
         "CREATE TABLE t (a TIMESTAMP(6), WATERMARK FOR a AS a);",
         "statement 1, line 1, column 47: the time column of a watermark must be TIMESTAMP(p) or TIMESTAMP_LTZ(p) with p from 0 to 3, but `a` is TIMESTAMP(6)",

@@ -44,7 +44,9 @@ fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
         }
         TypeKind::Null => DataType::Null,
         TypeKind::TimestampTz(_) => {
-            return Err(Error::unsupported("TIMESTAMP WITH TIME ZONE is not supported").with_remedy("use TIMESTAMP_LTZ, or TIMESTAMP and a column for the zone"));
+            return Err(
+                Error::unsupported("TIMESTAMP WITH TIME ZONE is not supported").with_remedy("use TIMESTAMP_LTZ, or TIMESTAMP and a column for the zone")
+            );
         }
         TypeKind::Raw { .. } | TypeKind::Structured { .. } => {
             return Err(Error::unsupported("types of Java classes are not supported").with_remedy("use ROW<..> or BYTES"));

@@ -123,7 +123,8 @@ impl Binder<'_> {
         if column.time != TimeAttribute::None {
             return Ok(());
         }
-        let message = format!("the window function {name} requires the time column to be a time attribute, but `{}` is {}", column.name, column.sql_type.data_type);
+        let message =
+            format!("the window function {name} requires the time column to be a time attribute, but `{}` is {}", column.name, column.sql_type.data_type);
         Err(self.invalid(span, message).with_remedy("declare WATERMARK FOR it in the table, or use a column AS PROCTIME()"))
     }
 
@@ -146,7 +147,10 @@ impl Binder<'_> {
                 let (small, size) = (lengths[0], lengths[1]);
                 if size % small != 0 {
                     let what = if name == "HOP" { "slide" } else { "step" };
-                    return Err(self.invalid(span, format!("{name} requires the size to be an integral multiple of the {what}, but the size is {size} ms and the {what} {small} ms")));
+                    return Err(self.invalid(
+                        span,
+                        format!("{name} requires the size to be an integral multiple of the {what}, but the size is {size} ms and the {what} {small} ms"),
+                    ));
                 }
                 match name {
                     "HOP" => WindowKind::Hop { slide: small, size, offset: offset(2) },
@@ -162,7 +166,9 @@ impl Binder<'_> {
         let name = function_name(call);
         let mut args = self.call_args(env, call, &name)?;
         if args.len() != if name == "HOP" { 3 } else { 2 } {
-            return Err(self.unsupported(span, format!("{name} in GROUP BY takes a time attribute and its lengths")).with_remedy(format!("use TABLE({name}(..)) in FROM")));
+            return Err(self
+                .unsupported(span, format!("{name} in GROUP BY takes a time attribute and its lengths"))
+                .with_remedy(format!("use TABLE({name}(..)) in FROM")));
         }
         let mut lengths = Vec::new();
         for (bound, arg) in args[1..].iter().zip(&call.args[1..]) {

@@ -59,9 +59,7 @@ impl Session {
                 key.map(drop).ok_or_else(|| places.invalid(name.span, format!("the table has no constraint `{}`", name.value)))
             }
             AlterTableAction::DropWatermark => gone(definition.watermark.take(), "watermark", places),
-            AlterTableAction::DropDistribution | AlterTableAction::SetDistribution(_) => {
-                Err(brisk_core::Error::unsupported("DISTRIBUTION is not supported"))
-            }
+            AlterTableAction::DropDistribution | AlterTableAction::SetDistribution(_) => Err(brisk_core::Error::unsupported("DISTRIBUTION is not supported")),
             AlterTableAction::RenameTo(_) => Ok(()),
         }
     }

@@ -167,5 +167,13 @@ fn as_query(definition: &mut Definition, create: &ast::CreateTable, plan: &Plan,
 
 /// The INSERT that fills a table created AS a query: columns by name, in the query's order.
 fn insert_of(create: &ast::CreateTable, query: &ast::Query) -> ast::Insert {
-    ast::Insert { overwrite: false, target: create.name.clone(), hints: Vec::new(), partition: Vec::new(), columns: Vec::new(), source: query.clone(), span: create.span }
+    ast::Insert {
+        overwrite: false,
+        target: create.name.clone(),
+        hints: Vec::new(),
+        partition: Vec::new(),
+        columns: Vec::new(),
+        source: query.clone(),
+        span: create.span,
+    }
 }

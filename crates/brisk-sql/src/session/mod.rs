@@ -43,7 +43,10 @@ pub enum Outcome {
     /// To be run as one job.
     Inserts(Vec<Insert>),
     /// To be planned and described.
-    Explain { plans: Vec<Explained>, details: Vec<ExplainDetail> },
+    Explain {
+        plans: Vec<Explained>,
+        details: Vec<ExplainDetail>,
+    },
     /// For the server.
     StopJob(StopJob),
     ShowJobs,
@@ -62,7 +65,7 @@ pub struct TextRows {
 #[derive(Debug, Clone)]
 pub enum Explained {
     Query(Box<Plan>),
-    Insert(Insert),
+    Insert(Box<Insert>),
 }
 
 impl Session {
@@ -129,8 +132,8 @@ impl Session {
     fn explain(&self, explain: &ast::Explain, places: &Places) -> Result<Outcome> {
         let plans = match &explain.statement.kind {
             StatementKind::Query(query) => vec![Explained::Query(Box::new(self.binder(places).bind_query(query)?))],
-            StatementKind::Insert(insert) => vec![Explained::Insert(self.binder(places).bind_insert(insert)?)],
-            StatementKind::StatementSet(inserts) => self.inserts(inserts, places)?.into_iter().map(Explained::Insert).collect(),
+            StatementKind::Insert(insert) => vec![Explained::Insert(Box::new(self.binder(places).bind_insert(insert)?))],
+            StatementKind::StatementSet(inserts) => self.inserts(inserts, places)?.into_iter().map(|i| Explained::Insert(Box::new(i))).collect(),
             _ => return Err(places.unsupported(explain.span, "EXPLAIN is for queries, INSERT and statement sets")),
         };
         Ok(Outcome::Explain { plans, details: explain.details.clone() })
@@ -209,7 +212,9 @@ impl Session {
         let found = if drop.temporary { self.catalog.temporary(&path) } else { self.catalog.permanent(&path) };
         match found {
             Some(CatalogObject::View(_)) if !is_view => Err(places.invalid(drop.name.span, format!("`{}` is a view", path.name)).with_remedy("use DROP VIEW")),
-            Some(CatalogObject::Table(_)) if is_view => Err(places.invalid(drop.name.span, format!("`{}` is a table", path.name)).with_remedy("use DROP TABLE")),
+            Some(CatalogObject::Table(_)) if is_view => {
+                Err(places.invalid(drop.name.span, format!("`{}` is a table", path.name)).with_remedy("use DROP TABLE"))
+            }
             Some(_) if !drop.temporary && self.catalog.temporary(&path).is_some() => {
                 let error = places.invalid(drop.name.span, format!("a temporary object hides {what} `{}`", path.name));
                 Err(error.with_remedy(format!("drop it first: DROP TEMPORARY {}", what.to_uppercase())))

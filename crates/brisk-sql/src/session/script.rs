@@ -46,7 +46,11 @@ fn missing(name: &str, text: &str, offset: usize) -> Error {
     let place = brisk_parser::Position::of(text, offset);
     let statement = 1 + text[..offset].matches(';').count();
     let error = Error::invalid(format!("the variable ${{{name}}} has no value"));
-    error.with_remedy(format!("give it with --var {name}=VALUE, or set {name} in the environment")).at(Position { statement, line: place.line, column: place.column })
+    error.with_remedy(format!("give it with --var {name}=VALUE, or set {name} in the environment")).at(Position {
+        statement,
+        line: place.line,
+        column: place.column,
+    })
 }
 
 /// An error of the parser; `statement` is its number in the script.

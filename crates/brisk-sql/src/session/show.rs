@@ -113,7 +113,8 @@ impl Session {
         let mut rows: Vec<Vec<Option<String>>> = match object {
             CatalogObject::Table(table) => table.columns.iter().enumerate().map(|(i, c)| described_column(table, i, c)).collect(),
             CatalogObject::View(view) => {
-                let row = |c: &brisk_core::Column| vec![Some(c.name.clone()), Some(c.sql_type.data_type.to_string()), truth(c.sql_type.nullable), None, None, None];
+                let row =
+                    |c: &brisk_core::Column| vec![Some(c.name.clone()), Some(c.sql_type.data_type.to_string()), truth(c.sql_type.nullable), None, None, None];
                 view.schema.iter().map(row).collect()
             }
         };
