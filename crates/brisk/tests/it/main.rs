@@ -1,5 +1,7 @@
 //! The program as its users meet it: scripts, files, servers, kills.
 
 mod dirty_input;
+mod ingest;
+mod process;
 mod program;
 mod scenarios;
