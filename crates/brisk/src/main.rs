@@ -1,5 +1,6 @@
 //! The `brisk` program: commands, server, ingest, live tables, alerts and the page.
 
+mod alerts;
 mod cli;
 mod ingest;
 mod job;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::alerts::Alerts;
 use crate::server::{Extension, Server};
 use crate::settings::Settings;
 
@@ -39,8 +40,8 @@ pub fn run(args: ServerArgs) -> anyhow::Result<()> {
 }
 
 /// What other parts of the program add to the server.
-pub fn extensions(_settings: &Settings) -> brisk_core::Result<Vec<Extension>> {
-    Ok(Vec::new())
+pub fn extensions(settings: &Settings) -> brisk_core::Result<Vec<Extension>> {
+    Ok(vec![Alerts::open(&settings.alerts, Some(&settings.data_dir))?.extension()])
 }
 
 fn settings(args: ServerArgs) -> anyhow::Result<Settings> {
