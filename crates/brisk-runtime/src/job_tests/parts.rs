@@ -237,6 +237,9 @@ pub struct Collected {
     pub written: Mutex<Vec<(i64, i64)>>,
     pub committed: Mutex<BTreeMap<String, Vec<(i64, i64)>>>,
     pub fail_commit: AtomicBool,
+    /// How long a commit takes, ms, and how many have begun.
+    pub commit_ms: AtomicU64,
+    pub commits: AtomicU64,
     names: AtomicU64,
 }
 
@@ -309,6 +312,8 @@ impl Committer for CollectCommitter {
         if self.0.fail_commit.swap(false, Ordering::Relaxed) {
             return Err(Error::external("the commit was lost"));
         }
+        self.0.commits.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(self.0.commit_ms.load(Ordering::Relaxed)));
         for bytes in committables {
             let (name, rows): (String, Vec<(i64, i64)>) = serde_json::from_slice(bytes).unwrap();
             lock(&self.0.committed).insert(name, rows);

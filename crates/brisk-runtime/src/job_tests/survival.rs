@@ -113,6 +113,24 @@ fn crashes_at_any_moment_of_a_checkpoint_change_nothing() {
 }
 
 #[test]
+fn a_job_does_not_end_in_the_middle_of_a_commit() {
+    let world = World::new(slow_numbers());
+    world.rows.commit_ms.store(100, Ordering::Relaxed);
+    let mut options = world.options(2);
+    options.checkpoint = options.checkpoint.map(|c| c.every(Duration::from_millis(5)));
+    let handle = world.start(options, Restore::None);
+    while world.rows.commits.load(Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    handle.cancel();
+    handle.wait_for(SOON).expect("an end").unwrap();
+    assert!(!world.rows.rows().is_empty(), "the commit is over");
+    world.rows.commit_ms.store(0, Ordering::Relaxed);
+    world.finish(world.options(1), Restore::Latest);
+    world.check_output();
+}
+
+#[test]
 fn a_failure_restarts_the_job_from_its_newest_checkpoint() {
     let world = World::new(Numbers { fail_at: Some(1500), released: 1000.into(), ..slow_numbers() });
     let mut options = world.options(2);
