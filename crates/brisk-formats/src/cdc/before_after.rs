@@ -25,7 +25,7 @@ use super::{ReadChange, Refusal};
 use crate::column::Column;
 use crate::json::check_types;
 use crate::json::cursor::Cursor;
-use crate::json::encode::{ObjectWriter, WriteOptions, row_cells};
+use crate::json::encode::{ObjectWriter, WriteOptions};
 use crate::json::fault::Fault;
 use crate::json::object::{Keys, Object};
 use crate::json::value::ReadOptions;
@@ -318,7 +318,7 @@ impl BeforeAfterEncoder {
 
 impl Encoder for BeforeAfterEncoder {
     fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()> {
-        let cells = row_cells(batch)?;
+        let cells = self.writer.cells(batch)?;
         for row in 0..batch.num_rows() {
             let [head, tail] = if batch.kind(row).is_add() { &self.insert } else { &self.delete };
             out.extend_from_slice(head.as_bytes());

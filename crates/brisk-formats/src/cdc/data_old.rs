@@ -23,7 +23,7 @@ use super::{ReadChange, Refusal};
 use crate::column::Column;
 use crate::json::check_types;
 use crate::json::cursor::Cursor;
-use crate::json::encode::{ObjectWriter, WriteOptions, row_cells};
+use crate::json::encode::{ObjectWriter, WriteOptions};
 use crate::json::escape::unescape;
 use crate::json::fault::Fault;
 use crate::json::object::{Keys, Object};
@@ -310,7 +310,7 @@ struct DataOldEncoder {
 
 impl Encoder for DataOldEncoder {
     fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()> {
-        let cells = row_cells(batch)?;
+        let cells = self.writer.cells(batch)?;
         let (open, close) = if self.types.arrays { ("{\"data\":[", "],\"type\":\"") } else { ("{\"data\":", ",\"type\":\"") };
         for row in 0..batch.num_rows() {
             let kind = if batch.kind(row).is_add() { self.types.insert } else { self.types.delete };

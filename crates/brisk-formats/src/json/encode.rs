@@ -44,7 +44,7 @@ impl Encoder for JsonEncoder {
         if batch.kinds.is_some() {
             return Err(Error::internal("the json format was given a stream of changes; it writes insertions alone"));
         }
-        let cells = row_cells(batch)?;
+        let cells = self.writer.cells(batch)?;
         for row in 0..batch.num_rows() {
             self.writer.write(&cells, row, &self.options, out);
             out.push(b'\n');
@@ -85,6 +85,15 @@ impl ObjectWriter {
             key
         };
         Self { keys: columns.iter().map(|c| key(&c.name)).collect(), values: columns.iter().map(|c| ValueWriter::new(&c.sql_type)).collect() }
+    }
+
+    /// The cells of a batch of these columns.
+    pub fn cells<'a>(&self, batch: &'a ChangelogBatch) -> Result<Vec<Cells<'a>>> {
+        let cells = row_cells(batch)?;
+        if cells.len() == self.keys.len() {
+            return Ok(cells);
+        }
+        Err(Error::internal(format!("a format made for {} columns was given {}", self.keys.len(), cells.len())))
     }
 
     pub fn write(&self, cells: &[Cells], row: usize, options: &WriteOptions, out: &mut Vec<u8>) {
