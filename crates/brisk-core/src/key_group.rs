@@ -152,7 +152,7 @@ fn fold_range(inner: &[u64], from: i32, to: i32) -> u64 {
 
 fn float_bits(value: f64) -> u64 {
     match value {
-        v if v == 0.0 => 0,
+        0.0 => 0,
         v if v.is_nan() => f64::NAN.to_bits(),
         v => v.to_bits(),
     }

@@ -85,6 +85,10 @@ impl Binder<'_> {
     }
 
     fn no_such_function(&self, span: Span, name: &str) -> Error {
+        if matches!(name, "SOURCE_WATERMARK" | "CURRENT_WATERMARK") {
+            let error = self.unsupported(span, format!("{name} is not supported"));
+            return error.with_remedy("declare the watermark as an expression: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND");
+        }
         let scalars = scalar::scalar_functions();
         let error = self.invalid(span, format!("there is no function {name}"));
         match nearest(name, scalars.iter().map(|f| f.name())) {

@@ -262,7 +262,7 @@ fn free_aggregate(binder: &Binder<'_>, aggregate: Aggregate, columns: Vec<PlanCo
 
 /// Joins the distinct values of the enclosing query's columns to a plan, so that what is left to hold between the two is
 /// that these values are equal.
-fn with_domain(binder: &Binder<'_>, freed: Freed, outer: &Plan) -> Result<Freed> {
+pub fn with_domain(binder: &Binder<'_>, freed: Freed, outer: &Plan) -> Result<Freed> {
     let mut used: Vec<usize> = freed.predicates.iter().flat_map(|p| p.columns()).filter(|i| level_of(*i) > 0).collect();
     used.sort_unstable();
     used.dedup();

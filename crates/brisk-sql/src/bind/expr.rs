@@ -382,9 +382,16 @@ impl Binder<'_> {
     }
 
     /// CASE with its results brought to one type.
-    pub(super) fn searched_case(&self, span: Span, branches: Vec<(Expr, Expr)>, otherwise: Option<Expr>) -> Result<Expr> {
-        let mut types: Vec<SqlType> = branches.iter().map(|(_, then)| then.sql_type()).collect();
-        types.extend(otherwise.as_ref().map(Expr::sql_type));
+    pub(super) fn searched_case(&self, span: Span, mut branches: Vec<(Expr, Expr)>, mut otherwise: Option<Expr>) -> Result<Expr> {
+        let mut results: Vec<&mut Expr> = branches.iter_mut().map(|(_, then)| then).chain(&mut otherwise).collect();
+        let mut types: Vec<SqlType> = results.iter().map(|e| e.sql_type()).collect();
+        if types.iter().any(|t| t.data_type == DataType::Date) {
+            // Beside a date a whole number counts days, as Flink has it.
+            for (result, t) in results.iter_mut().zip(&mut types).filter(|(_, t)| t.data_type.is_integer()) {
+                **result = self.call(span, "TIMESTAMPADD", vec![Expr::string("DAY"), result.clone(), literal::epoch()])?;
+                *t = result.sql_type();
+            }
+        }
         let common = common_type(&types).ok_or_else(|| {
             let shown = types.iter().map(|t| t.data_type.to_string()).collect::<Vec<_>>().join(", ");
             self.invalid(span, format!("the results have no common type: {shown}"))

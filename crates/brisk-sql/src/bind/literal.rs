@@ -134,6 +134,11 @@ fn number(text: &str, digits: usize) -> Option<i64> {
     fits.then(|| text.parse().ok())?
 }
 
+/// 1970-01-01.
+pub fn epoch() -> Expr {
+    not_null(Arc::new(Date32Array::from(vec![0])), DataType::Date)
+}
+
 fn interval_literal(written: &IntervalLiteral) -> Result<Expr> {
     let qualifier = &written.qualifier;
     let data_type = types::interval(qualifier).ok_or_else(|| Error::invalid("no such INTERVAL: the units must go from the larger to the smaller"))?;

@@ -232,6 +232,7 @@ impl Binder<'_> {
         if sub.width != 1 {
             return Err(self.invalid(span, format!("a subquery that stands for a value must have one column, not {}", sub.width)));
         }
+        let sub = self.by_equality(env, sub)?;
         let sub = self.single_row(span, sub)?;
         let base = env.plan.columns.len();
         let condition = conjunction(self.lift(env, span, sub.predicates, base)?);
@@ -291,6 +292,7 @@ impl Binder<'_> {
         if sub.defaults.is_some() {
             return Ok(Expr::boolean(true));
         }
+        let sub = self.by_equality(env, sub)?;
         let (keys, outer) = self.mark_keys(span, &sub)?;
         let mark = self.marked(env, span, sub.plan, keys, outer)?;
         self.call(span, "IS NOT NULL", vec![mark])
@@ -300,6 +302,7 @@ impl Binder<'_> {
         let needles = self.needles(env, needle)?;
         let sub = self.subquery(env, query)?;
         let sub = self.without_defaults(span, sub)?;
+        let sub = self.by_equality(env, sub)?;
         // The check of types and numbers is that of the comparison.
         self.compare(span, &needles, "=", &sub, env.plan.columns.len())?;
         let values: Vec<Expr> = (0..sub.width).map(|i| super::column(&sub.plan, i)).collect();
@@ -323,6 +326,16 @@ impl Binder<'_> {
         branches.push((found, Expr::boolean(true)));
         branches.push((self.call(span, "<", vec![not_null, rows])?, unknown()));
         self.searched_case(span, branches, Some(Expr::boolean(false)))
+    }
+
+    /// Brings any correlation to one by equality, by a join with the values that the enclosing query's rows have.
+    fn by_equality(&self, env: &Env, sub: Subquery) -> Result<Subquery> {
+        if env.grouped.is_some() || decorrelate::equalities(&sub.predicates).is_some() {
+            return Ok(sub);
+        }
+        let freed = decorrelate::Freed { plan: sub.plan, predicates: sub.predicates, defaults: sub.defaults, width: sub.width };
+        let freed = decorrelate::with_domain(self, freed, &env.plan)?;
+        Ok(Subquery { plan: freed.plan, predicates: freed.predicates, defaults: freed.defaults, width: sub.width })
     }
 
     /// The two sides of the equalities that correlate a subquery.

@@ -95,6 +95,7 @@ impl Display for OverCall {
         write!(f, "{}", self.call)?;
         let unit = if self.frame.rows { "ROWS" } else { "RANGE" };
         match (self.frame.preceding, self.frame.unbounded_following) {
+            (None, false) if self.frame.rows && matches!(self.call.function, LogicalFunction::Aggregate { .. }) => write!(f, " ROWS"),
             (None, false) => Ok(()),
             (None, true) => write!(f, " {unit} ALL"),
             (Some(n), _) => write!(f, " {unit} {n} PRECEDING"),

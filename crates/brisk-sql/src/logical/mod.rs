@@ -45,9 +45,17 @@ pub enum Node {
     /// All columns of the table, computed and metadata ones included, in its order; the watermark is assigned here.
     Scan(Arc<Table>),
     /// Constant rows.
-    Values { rows: Vec<Vec<Expr>> },
-    Project { input: Box<Plan>, exprs: Vec<Expr> },
-    Filter { input: Box<Plan>, predicate: Expr },
+    Values {
+        rows: Vec<Vec<Expr>>,
+    },
+    Project {
+        input: Box<Plan>,
+        exprs: Vec<Expr>,
+    },
+    Filter {
+        input: Box<Plan>,
+        predicate: Expr,
+    },
     Aggregate(Aggregate),
     Window(Window),
     Join(Join),
@@ -55,9 +63,16 @@ pub enum Node {
     Over(Over),
     Sort(Sort),
     /// UNION ALL. UNION is an [`Aggregate`] without calls on top.
-    Union { inputs: Vec<Plan> },
+    Union {
+        inputs: Vec<Plan>,
+    },
     /// INTERSECT or EXCEPT.
-    SetOperation { kind: SetOperationKind, all: bool, left: Box<Plan>, right: Box<Plan> },
+    SetOperation {
+        kind: SetOperationKind,
+        all: bool,
+        left: Box<Plan>,
+        right: Box<Plan>,
+    },
     MatchRecognize(Match),
 }
 
@@ -86,11 +101,18 @@ pub struct LogicalCall {
 
 #[derive(Debug, Clone)]
 pub enum LogicalFunction {
-    Aggregate { function: Arc<dyn AggregateFunction>, signature: AggregateSignature },
+    Aggregate {
+        function: Arc<dyn AggregateFunction>,
+        signature: AggregateSignature,
+    },
     /// GROUPING(..) or GROUPING_ID(..): positions in the keys, first one the highest bit. BIGINT NOT NULL.
-    Grouping { keys: Vec<usize> },
+    Grouping {
+        keys: Vec<usize>,
+    },
     /// ROW_NUMBER, RANK, LAG ...: in OVER only. By its name in capitals.
-    Ranking { name: String },
+    Ranking {
+        name: String,
+    },
 }
 
 /// A window table-valued function: its input's columns, then window_start, window_end (TIMESTAMP(3) NOT NULL) and

@@ -8,8 +8,8 @@ use brisk_functions::{AggregateCall, Expr};
 use brisk_operators::expand::ExpandSpec;
 use brisk_operators::group_aggregate::{AggregatePhase, GroupAggregateSpec};
 use brisk_operators::session_window_aggregate::SessionWindowAggregateSpec;
-use brisk_operators::window_aggregate::{WindowAggregateSpec, WindowInput};
 use brisk_operators::time_attribute::TimeAttribute as OperatorTime;
+use brisk_operators::window_aggregate::{WindowAggregateSpec, WindowInput};
 use brisk_operators::window_assigner::WindowProperty;
 
 use super::calc::calc_run;
@@ -203,7 +203,8 @@ impl Planner<'_> {
             }
             (_, Some(kind)) => {
                 let window = WindowInput::Assigned { kind, time };
-                let spec = WindowAggregateSpec { phase: AggregatePhase::Single, window, zone, key, calls, rows, input_retracts, properties, output: schema.clone() };
+                let spec =
+                    WindowAggregateSpec { phase: AggregatePhase::Single, window, zone, key, calls, rows, input_retracts, properties, output: schema.clone() };
                 if self.settings().parallelism > 1 && !input_retracts && time != OperatorTime::Processing {
                     let local = WindowAggregateSpec { phase: AggregatePhase::Local, ..spec.clone() };
                     let partial = local.partial_schema()?;
@@ -359,11 +360,8 @@ fn grouping(sets: &[Vec<usize>], asked: &[usize], set_column: usize, ty: &SqlTyp
     let mut branches = Vec::new();
     for (number, set) in sets.iter().enumerate() {
         let set_number = Expr::column(set_column, SqlType::not_null(DataType::BigInt));
-        let condition = Expr::Call {
-            function: Arc::clone(&equals),
-            args: vec![set_number, Expr::bigint(number as i64)],
-            sql_type: SqlType::not_null(DataType::Boolean),
-        };
+        let condition =
+            Expr::Call { function: Arc::clone(&equals), args: vec![set_number, Expr::bigint(number as i64)], sql_type: SqlType::not_null(DataType::Boolean) };
         branches.push((condition, brisk_functions::expr::cast(Expr::bigint(bits(set)), ty)));
     }
     Ok(Expr::Case { branches, otherwise: Some(Box::new(brisk_functions::expr::cast(Expr::bigint(0), ty))), sql_type: ty.clone() })
@@ -383,9 +381,7 @@ pub(super) fn aggregate_call(call: &LogicalCall) -> Result<AggregateCall> {
             filter: call.filter,
             name: call.name.clone(),
         }),
-        LogicalFunction::Grouping { .. } => {
-            Err(Error::invalid("GROUPING and GROUPING_ID need GROUP BY with GROUPING SETS, ROLLUP or CUBE"))
-        }
+        LogicalFunction::Grouping { .. } => Err(Error::invalid("GROUPING and GROUPING_ID need GROUP BY with GROUPING SETS, ROLLUP or CUBE")),
         LogicalFunction::Ranking { name } => Err(Error::invalid(format!("{name} needs an OVER clause"))),
     }
 }

@@ -16,8 +16,8 @@ use super::join_shape::{EquiKey, JoinShape, join_shape, residual};
 use super::properties::upsert_key;
 use super::window::find_window;
 use super::{NewOperator, Planner, Stream, names, unsupported};
-use crate::rules::expressions::{as_call, conjunction, conjuncts};
 use crate::logical::{Correlate, Join, JoinKind, Plan, TimeAttribute};
+use crate::rules::expressions::{as_call, conjunction, conjuncts};
 
 impl Planner<'_> {
     pub(super) fn join(&mut self, plan: &Plan, join: &Join, need_before: bool) -> Result<Stream> {
@@ -50,7 +50,8 @@ impl Planner<'_> {
         // Key columns may have been added on the left: the residual counts the right side from behind them.
         let shift = left.schema.len() - lw;
         let residual = residual(join).map(|e| e.map_columns(&mut |i| if i < lw { i } else { i + shift }));
-        let condition = JoinCondition { left_keys: left_keys.clone(), right_keys: right_keys.clone(), null_safe: keys.iter().map(|k| k.null_safe).collect(), residual };
+        let condition =
+            JoinCondition { left_keys: left_keys.clone(), right_keys: right_keys.clone(), null_safe: keys.iter().map(|k| k.null_safe).collect(), residual };
         let time_zone = self.settings().time_zone;
         let (ls, rs) = (left.schema.clone(), right.schema.clone());
         let updates = self.updates(plan);
@@ -61,13 +62,7 @@ impl Planner<'_> {
                     return Ok(self.regular(plan, join, kind, condition, (left, right), (lw, rw), need_before, text));
                 }
                 self.append_only(join, "an interval join")?;
-                text.push_str(&format!(
-                    ", {}..{} ms around {} / {}",
-                    lower_ms,
-                    upper_ms,
-                    names(&ls, &[left_time]),
-                    names(&rs, &[right_time])
-                ));
+                text.push_str(&format!(", {}..{} ms around {} / {}", lower_ms, upper_ms, names(&ls, &[left_time]), names(&rs, &[right_time])));
                 let time = if proctime { IntervalTime::Processing } else { IntervalTime::Event { left: left_time, right: right_time } };
                 let spec = IntervalJoinSpec { kind, condition, time, lower_ms, upper_ms, left: ls.clone(), right: rs.clone(), time_zone };
                 ("IntervalJoin", Arc::new(spec), "rows of both sides, until no row can come that they join".to_string())
@@ -94,9 +89,10 @@ impl Planner<'_> {
                 let time = if proctime {
                     TemporalTime::Processing
                 } else {
-                    let right_time = join.right.columns.iter().position(|c| c.time == TimeAttribute::Rowtime).ok_or_else(|| {
-                        Error::invalid("the right table of FOR SYSTEM_TIME AS OF has no event time").with_remedy("declare a WATERMARK on it")
-                    })?;
+                    let right_time =
+                        join.right.columns.iter().position(|c| c.time == TimeAttribute::Rowtime).ok_or_else(|| {
+                            Error::invalid("the right table of FOR SYSTEM_TIME AS OF has no event time").with_remedy("declare a WATERMARK on it")
+                        })?;
                     TemporalTime::Event { left: left_time, right: right_time }
                 };
                 text.push_str(&format!(", as of {}", names(&ls, &[left_time])));
@@ -137,13 +133,7 @@ impl Planner<'_> {
         let (left_to, parallelism) = self.by_key(&condition.left_keys);
         let right_to = self.by_key(&condition.right_keys).0;
         let side = |stream: &Stream, plan: &Plan| JoinInput { schema: stream.schema.clone(), unique_key: upsert_key(plan), state_ttl_ms: ttl };
-        let spec = RegularJoinSpec {
-            kind,
-            condition,
-            left: side(&left, &join.left),
-            right: side(&right, &join.right),
-            time_zone: self.settings().time_zone,
-        };
+        let spec = RegularJoinSpec { kind, condition, left: side(&left, &join.left), right: side(&right, &join.right), time_zone: self.settings().time_zone };
         let left_width = left.schema.len();
         let schema = kind.output(&left.schema, &right.schema);
         let updates = self.updates(plan);

@@ -19,11 +19,28 @@ pub struct EquiKey {
 #[derive(Debug, Clone)]
 pub enum JoinShape {
     /// `right.time` is between `left.time + lower_ms` and `left.time + upper_ms`.
-    Interval { keys: Vec<EquiKey>, left_time: usize, right_time: usize, lower_ms: i64, upper_ms: i64, proctime: bool },
+    Interval {
+        keys: Vec<EquiKey>,
+        left_time: usize,
+        right_time: usize,
+        lower_ms: i64,
+        upper_ms: i64,
+        proctime: bool,
+    },
     /// Both sides are of one window; `left` and `right` say where it stands in them.
-    Window { keys: Vec<EquiKey>, left: WindowColumns, right: WindowColumns },
-    Temporal { keys: Vec<EquiKey>, left_time: usize, proctime: bool },
-    Regular { keys: Vec<EquiKey> },
+    Window {
+        keys: Vec<EquiKey>,
+        left: WindowColumns,
+        right: WindowColumns,
+    },
+    Temporal {
+        keys: Vec<EquiKey>,
+        left_time: usize,
+        proctime: bool,
+    },
+    Regular {
+        keys: Vec<EquiKey>,
+    },
 }
 
 /// Classifies a join. What of the condition is neither key nor bound is [`residual`].

@@ -44,8 +44,11 @@ pub struct PlannerContext<'a> {
     pub registry: &'a dyn Registry,
     pub settings: PlannerSettings,
     /// Tables by name, for options that name one (a dead-letter table).
-    pub find_table: Box<dyn Fn(&str) -> Option<Arc<Table>> + 'a>,
+    pub find_table: FindTable<'a>,
 }
+
+/// Finds a table by the name that an option gives.
+pub type FindTable<'a> = Box<dyn Fn(&str) -> Option<Arc<Table>> + 'a>;
 
 /// The session's options that change plans.
 #[derive(Debug, Clone)]
@@ -69,7 +72,11 @@ pub struct PlannerSettings {
 pub enum Target<'a> {
     Insert(&'a Insert),
     /// A query by itself: its changes go to this sink.
-    Query { plan: &'a Plan, sink: Arc<dyn Sink>, name: &'a str },
+    Query {
+        plan: &'a Plan,
+        sink: Arc<dyn Sink>,
+        name: &'a str,
+    },
 }
 
 /// Plans all targets as one graph: they share what they have in common.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use brisk_core::Result;
-use brisk_operators::over_aggregate::{Frame as OperatorFrame, FrameUnit, OverAggregateSpec, OverCall as OperatorCall, OverFunction, OverOrder};
 use brisk_functions::Expr;
+use brisk_operators::over_aggregate::{Frame as OperatorFrame, FrameUnit, OverAggregateSpec, OverCall as OperatorCall, OverFunction, OverOrder};
 
 use super::aggregate::{aggregate_call, call_text};
 use super::rank::{order_text, sort_keys};
@@ -27,8 +27,7 @@ impl Planner<'_> {
         };
         let calls = over.calls.iter().map(|c| operator_call(c, &over.input)).collect::<Result<Vec<_>>>()?;
         let text = over.calls.iter().map(|c| format!("{} {}", call_text(&c.call, &input.schema), frame_text(c))).collect::<Vec<_>>().join(", ");
-        let description =
-            format!("partition=[{}], order=[{}], {text}", names(&input.schema, &over.partition), order_text(&input.schema, &over.order));
+        let description = format!("partition=[{}], order=[{}], {text}", names(&input.schema, &over.partition), order_text(&input.schema, &over.order));
         let updates = matches!(order, OverOrder::Keys(_));
         let state = if updates { format!("all rows of every partition, {}", self.ttl_text()) } else { "the rows of open frames".to_string() };
         let spec = OverAggregateSpec {

@@ -127,7 +127,12 @@ pub fn upsert_key(plan: &Plan) -> Option<Vec<usize>> {
     }
     match &plan.node {
         Node::Scan(table) => (!table.primary_key.is_empty()).then(|| table.primary_key.clone()),
-        Node::Project { input, exprs } => upsert_key(input)?.into_iter().map(|old| position_of_column(exprs, old)).collect(),
+        Node::Project { input, exprs } => {
+            let mapped = |key: Vec<usize>| key.into_iter().map(|old| position_of_column(exprs, old)).collect::<Option<Vec<_>>>();
+            // Without its number a Top-N is still unique by what its input is.
+            let without_number = || rank_shape(input).and_then(|rank| rank.upsert_key_without_number());
+            upsert_key(input).and_then(mapped).or_else(|| without_number().and_then(mapped))
+        }
         Node::Filter { input, .. } => upsert_key(input),
         Node::Aggregate(n) if n.sets.is_none() => Some((0..n.keys.len()).collect()),
         Node::Over(n) => upsert_key(&n.input),
@@ -152,4 +157,3 @@ pub fn upsert_key(plan: &Plan) -> Option<Vec<usize>> {
         _ => None,
     }
 }
-

@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use brisk_core::batch::ChangelogMode;
 use brisk_core::connector::{BoundFormat, Connector, PushDown, TableDescriptor, TimeSpan};
 use brisk_core::format::FormatSpec;
 use brisk_core::graph::{BadRecordPolicy, Distribution, NodeKind, Port, SinkNode, SourceNode, WatermarkAlignment, bad_record_schema};
 use brisk_core::source::{Source, WatermarkStrategy};
 use brisk_core::{Column, Error, Result, Schema};
-use arrow_array::{RecordBatch, RecordBatchOptions};
 use brisk_functions::{EvalContext, Expr};
-use brisk_operators::values::ValuesSource;
 use brisk_operators::calc::CalcSpec;
 use brisk_operators::changelog_normalize::ChangelogNormalizeSpec;
+use brisk_operators::values::ValuesSource;
 use brisk_operators::watermark::WatermarkSpec;
 
 use super::properties::SourceModes;
@@ -206,7 +206,13 @@ impl Planner<'_> {
                 _ => return Err(Error::internal(format!("the key column `{}` of `{}` is not read", table.columns[c].name, table.name))),
             }
         }
-        let spec = ChangelogNormalizeSpec { input: stream.schema.clone(), key: key.clone(), emit_update_before: need_before, every_change: self.every_change, ttl_ms: self.settings().state_ttl_ms };
+        let spec = ChangelogNormalizeSpec {
+            input: stream.schema.clone(),
+            key: key.clone(),
+            emit_update_before: need_before,
+            every_change: self.every_change,
+            ttl_ms: self.settings().state_ttl_ms,
+        };
         let (distribution, parallelism) = self.by_key(&key);
         Ok(self.operator(NewOperator {
             name: "ChangelogNormalize",
@@ -327,7 +333,11 @@ pub(super) enum Direction {
 }
 
 /// The connector of a table and the table as the connector sees it, with the planner's own options taken out.
-pub(super) fn describe_table(table: &Table, context: &PlannerContext, direction: Direction) -> Result<(Arc<dyn Connector>, TableDescriptor, SourceTableOptions)> {
+pub(super) fn describe_table(
+    table: &Table,
+    context: &PlannerContext,
+    direction: Direction,
+) -> Result<(Arc<dyn Connector>, TableDescriptor, SourceTableOptions)> {
     let name = table.options.get("connector").ok_or_else(|| {
         Error::invalid(format!("table `{}` has no 'connector' option", table.name)).with_remedy("say where its rows are, such as 'connector' = 'filesystem'")
     })?;

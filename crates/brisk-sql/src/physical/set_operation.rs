@@ -34,15 +34,7 @@ impl Planner<'_> {
     }
 
     /// INTERSECT and EXCEPT are the distinct rows of the left side with, or without, an equal row on the right.
-    pub(super) fn set_operation(
-        &mut self,
-        plan: &Plan,
-        kind: SetOperationKind,
-        all: bool,
-        left: &Plan,
-        right: &Plan,
-        need_before: bool,
-    ) -> Result<Stream> {
+    pub(super) fn set_operation(&mut self, plan: &Plan, kind: SetOperationKind, all: bool, left: &Plan, right: &Plan, need_before: bool) -> Result<Stream> {
         if all {
             return Err(unsupported("INTERSECT ALL and EXCEPT ALL", "leave ALL out, or count equal rows with GROUP BY"));
         }

@@ -29,7 +29,12 @@ impl Planner<'_> {
             true => self.by_key(&window.partition),
             false => (Distribution::Forward, self.graph.nodes[input.node].parallelism),
         };
-        let description = format!("{}, time={}, zone={}", window_text(&window.kind, &window.partition), names(&input.schema, &[window.time_column]), self.settings().time_zone);
+        let description = format!(
+            "{}, time={}, zone={}",
+            window_text(&window.kind, &window.partition),
+            names(&input.schema, &[window.time_column]),
+            self.settings().time_zone
+        );
         let mode = input.mode;
         let spec = WindowTableFunctionSpec { input: input.schema.clone(), function, time, zone, output: output.clone() };
         Ok(self.operator(NewOperator {

@@ -36,8 +36,7 @@ fn push(plan: Plan, mut conditions: Vec<Expr>) -> Result<Plan> {
             // A session depends on which rows there are, so only conditions on its partition may go below it.
             let partition = window.partition.clone();
             let session = matches!(window.kind, crate::logical::WindowKind::Session { .. });
-            let (below, above) =
-                conditions.into_iter().partition(|c| c.columns().iter().all(|i| if session { partition.contains(i) } else { *i < width }));
+            let (below, above) = conditions.into_iter().partition(|c| c.columns().iter().all(|i| if session { partition.contains(i) } else { *i < width }));
             let input = Box::new(push(*window.input, below)?);
             Ok(filtered(Plan::new(Node::Window(Window { input, ..window }), columns), above))
         }

@@ -8,7 +8,8 @@ fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/flink/scenarios/data/dirty_orders.ndjson")
 }
 
-const COLUMNS: &str = "order_id BIGINT, user_id BIGINT, item_id BIGINT, shop_id INT, price DECIMAL(10, 2), quantity INT, city STRING, channel STRING, order_time TIMESTAMP(3)";
+const COLUMNS: &str =
+    "order_id BIGINT, user_id BIGINT, item_id BIGINT, shop_id INT, price DECIMAL(10, 2), quantity INT, city STRING, channel STRING, order_time TIMESTAMP(3)";
 
 /// Runs `query` over the orders; `tables` are created before them.
 fn run(options: &str, tables: &str, query: &str) -> Run {

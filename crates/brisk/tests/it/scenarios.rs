@@ -86,12 +86,12 @@ fn the_answers_survive_kills() {
     for name in scripts() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let checkpoints = dir.path().display().to_string();
-        let options = |parallelism: &'static str| vec!["--checkpoint-dir", &checkpoints, "--checkpoint-interval", "5 ms", "--batch-rows", "64", "--parallelism", parallelism].iter().map(|s| s.to_string()).collect::<Vec<_>>();
         let mut kills = 0;
         for attempt in 0.. {
             let parallelism = ["1", "2", "3"][attempt % 3];
-            let options = options(parallelism);
-            let mut command = command(&name, &options.iter().map(String::as_str).collect::<Vec<_>>());
+            let checkpoints = ["--checkpoint-dir", &checkpoints, "--checkpoint-interval", "5 ms"];
+            let options = [&checkpoints[..], &["--batch-rows", "64", "--parallelism", parallelism]].concat();
+            let mut command = command(&name, &options);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("brisk starts");
             let patience = Duration::from_millis(if kills < 3 { 40 + 15 * attempt as u64 } else { 60_000 });
             let ended = program::wait(&mut child, patience);
