@@ -2,10 +2,12 @@
 
 mod alerts;
 mod cli;
+mod demo;
 mod ingest;
 mod job;
 mod live;
 mod output;
+mod page;
 mod registry;
 mod script;
 mod server;

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod demo;
 mod explain;
 mod http;
 mod run;
@@ -20,6 +21,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// See it all at work: a shop's promotion day, live on this machine.
+    Demo(demo::DemoArgs),
+    #[command(hide = true)]
+    DemoLoad(demo::DemoLoadArgs),
     /// Run a script: its statements one after the other, its jobs until they end.
     Run(run::RunArgs),
     /// Show the plan of a script: changelog modes, state per operator, delivery guarantee per sink.
@@ -42,6 +47,8 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(args) => demo::run(args),
+        Command::DemoLoad(args) => demo::run_load(args),
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Server(args) => server::run(args),
