@@ -115,27 +115,24 @@ impl Jobs {
             Some(name) => planning::slug(name),
             None => self.free_name()?,
         };
-        let known = self.catalog.script(&name)?;
-        if known.is_some() {
-            self.make_room(&name, request.replace)?;
-        }
-        let jobs = match known {
+        let jobs = match self.catalog.script(&name)? {
             Some(known) if request.replace => known.jobs.into_iter().map(|(id, job)| (id, JobRecord { savepoint: job.savepoint, ..JobRecord::default() })).collect(),
             _ => BTreeMap::new(),
         };
         let record = ScriptRecord { name, text: request.script, variables: request.variables, submitted_ms: SystemClock.now_ms(), jobs };
-        let mut planned = self.plan(&record)?;
+        let planned = self.plan(&record)?;
         self.check_free(&record.name, &planned)?;
+        // Only now that the new script is known to be good.
+        self.make_room(&record.name, request.replace)?;
         // What an earlier script of this name left must not come back into a new one that was not asked to replace it.
         if !request.replace {
             self.forget_checkpoints(&planned)?;
         }
         self.catalog.put(&record)?;
         let ids = planned.iter().map(|job| job.id.clone()).collect();
-        for job in planned.drain(..) {
-            self.start(&record, job)?;
-        }
+        let started: Vec<Result<()>> = planned.into_iter().map(|job| self.start_or_list(&record, job)).collect();
         self.release_logs();
+        started.into_iter().collect::<Result<()>>()?;
         Ok(ids)
     }
 
@@ -298,10 +295,7 @@ impl Jobs {
     /// The jobs of a script that is to be submitted again are stopped, if that is wanted.
     fn make_room(&self, script: &str, replace: bool) -> Result<()> {
         let running: Vec<(String, JobHandle)> = self.running_of(script);
-        if running.is_empty() {
-            return Ok(());
-        }
-        if !replace {
+        if !running.is_empty() && !replace {
             let ids: Vec<&str> = running.iter().map(|(id, _)| id.as_str()).collect();
             return Err(Error::invalid(format!("script {script} is running: {}", ids.join(", ")))
                 .with_remedy("give another name, cancel its jobs, or submit it with \"replace\": true"));
@@ -357,9 +351,8 @@ impl Jobs {
         let sources = job.sources();
         let ended = match record.wanted {
             Wanted::Running => {
-                if let Err(e) = self.start(script, job) {
-                    self.not_started(&script.name, &id, &e);
-                }
+                // An error is in the list.
+                let _ = self.start_or_list(script, job);
                 return;
             }
             Wanted::Finished => JobState::Finished,
@@ -371,6 +364,12 @@ impl Jobs {
         let keeps = matches!(ended, JobState::Stopped | JobState::Failed);
         let run = Run::Ended { state: ended, error: record.error };
         self.lock().insert(id, Entry { script: script.name.clone(), run, sources: if keeps { sources } else { Vec::new() } });
+    }
+
+    /// Starts a job; one that cannot be started is listed with the reason.
+    fn start_or_list(self: &Arc<Self>, script: &ScriptRecord, job: PlannedJob) -> Result<()> {
+        let id = job.id.clone();
+        self.start(script, job).inspect_err(|e| self.not_started(&script.name, &id, e))
     }
 
     fn start(self: &Arc<Self>, script: &ScriptRecord, job: PlannedJob) -> Result<()> {
