@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use brisk_core::{Error, Result};
-use brisk_sql::session::{Outcome, Session, parse_error, substitute};
+use brisk_sql::session::{Outcome, Session, parse_statements, substitute};
 
 fn main() {
     let mut failures: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -53,12 +53,10 @@ fn script(path: &Path) -> Result<(), String> {
 /// Runs a script and gives the last outcome.
 fn run(text: &str) -> Result<Option<Outcome>> {
     let text = substitute(text, |name| Some(name.to_string()))?;
-    let statements = brisk_parser::parse_script(&text).map_err(|e| parse_error(&e, 0))?;
     let mut session = Session::default();
-    let positions = brisk_sql::bind::place::statement_positions(&text, &statements);
     let mut last = None;
-    for (statement, at) in statements.iter().zip(positions) {
-        last = Some(session.execute(statement, at)?);
+    for (statement, at) in parse_statements(&text)? {
+        last = Some(session.execute(&statement, at)?);
     }
     Ok(last)
 }

@@ -2,15 +2,14 @@
 //!
 //!     cargo run -p brisk-sql --example show_plan -- SCRIPT
 
-use brisk_sql::session::{Outcome, Session, parse_error, substitute};
+use brisk_sql::session::{Outcome, Session, parse_statements, substitute};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for path in std::env::args().skip(1) {
         let text = substitute(&std::fs::read_to_string(&path)?, |name| Some(name.to_string()))?;
-        let statements = brisk_parser::parse_script(&text).map_err(|e| parse_error(&e, 0))?;
         let mut session = Session::default();
-        for (statement, at) in statements.iter().zip(brisk_sql::bind::place::statement_positions(&text, &statements)) {
-            let outcome = match session.execute(statement, at) {
+        for (statement, at) in parse_statements(&text)? {
+            let outcome = match session.execute(&statement, at) {
                 Ok(outcome) => outcome,
                 Err(e) => {
                     println!("{e}");

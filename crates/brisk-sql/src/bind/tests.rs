@@ -2,8 +2,7 @@
 
 use brisk_core::Position;
 
-use super::place::statement_positions;
-use crate::session::{Outcome, Session, parse_error};
+use crate::session::{Outcome, Session, parse_statements};
 
 const TABLES: &str = "
 CREATE TABLE bids (item STRING, price INT NOT NULL, qty BIGINT, ts TIMESTAMP(3), tags ARRAY<STRING>,
@@ -15,13 +14,13 @@ CREATE TABLE sink (a STRING, b BIGINT, c INT NOT NULL, m TIMESTAMP_LTZ(3) METADA
 
 fn run(sql: &str) -> Result<Outcome, String> {
     let text = format!("{TABLES}{sql}");
-    let statements = brisk_parser::parse_script(&text).map_err(|e| parse_error(&e, 1).to_string())?;
+    let statements = parse_statements(&text).map_err(|e| e.to_string())?;
     let mut session = Session::default();
     let mut last = Err("no statement".to_string());
-    for (statement, at) in statements.iter().zip(statement_positions(&text, &statements)) {
+    for (statement, at) in statements {
         // Positions are told within the tested text.
         let at = Position { statement: at.statement.saturating_sub(3), line: at.line.saturating_sub(TABLES.matches('\n').count()), ..at };
-        last = Ok(session.execute(statement, at).map_err(|e| e.to_string())?);
+        last = Ok(session.execute(&statement, at).map_err(|e| e.to_string())?);
     }
     last
 }

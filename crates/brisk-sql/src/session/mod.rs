@@ -22,7 +22,7 @@ use crate::catalog::{Catalog, CatalogObject, Namespace, ObjectPath};
 use crate::logical::{Insert, Plan};
 
 pub use options::Options;
-pub use script::{parse_error, substitute};
+pub use script::{parse_error, parse_statements, substitute};
 
 /// What a user works in.
 #[derive(Debug, Clone, Default)]

@@ -2,6 +2,50 @@
 
 use brisk_core::{Error, Position, Result};
 use brisk_parser::ParseError;
+use brisk_parser::ast::Statement;
+
+use crate::bind::place::statement_positions;
+
+/// The statements of a script, each with the place where it begins.
+pub fn parse_statements(text: &str) -> Result<Vec<(Statement, Position)>> {
+    let statements = brisk_parser::parse_script(text).map_err(|e| parse_error(&e, statement_at(text, e.span.start)))?;
+    let positions = statement_positions(text, &statements);
+    Ok(statements.into_iter().zip(positions).collect())
+}
+
+/// The number of the statement that the byte `offset` stands in: one more than the semicolons before it that are in no
+/// text or comment.
+fn statement_at(text: &str, offset: usize) -> usize {
+    let mut statement = 1;
+    let mut rest = &text[..offset.min(text.len())];
+    let mut quote: Option<char> = None;
+    while let Some(c) = rest.chars().next() {
+        let skipped = match quote {
+            None => comment_length(rest),
+            Some(_) => None,
+        };
+        if skipped.is_none() {
+            match quote {
+                Some(q) if q == c => quote = None,
+                None if matches!(c, '\'' | '`') => quote = Some(c),
+                None if c == ';' => statement += 1,
+                _ => {}
+            }
+        }
+        rest = &rest[skipped.unwrap_or(c.len_utf8())..];
+    }
+    statement
+}
+
+/// The length of the comment that the text begins with.
+fn comment_length(text: &str) -> Option<usize> {
+    let end = match (text.starts_with("--"), text.starts_with("/*")) {
+        (true, _) => text.find('\n'),
+        (_, true) => text.find("*/").map(|i| i + 2),
+        _ => return None,
+    };
+    Some(end.unwrap_or(text.len()))
+}
 
 /// The text with each `${NAME}` replaced. Comments are left as they are; quoted text is not, since that is where
 /// variables stand most often.
@@ -10,9 +54,10 @@ pub fn substitute(text: &str, vars: impl Fn(&str) -> Option<String>) -> Result<S
     let mut rest = text;
     let mut quote: Option<char> = None;
     while let Some(c) = rest.chars().next() {
-        if quote.is_none() && (rest.starts_with("--") || rest.starts_with("/*")) {
-            let end = if rest.starts_with("--") { rest.find('\n') } else { rest.find("*/").map(|i| i + 2) };
-            let (comment, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        if quote.is_none()
+            && let Some(length) = comment_length(rest)
+        {
+            let (comment, behind) = rest.split_at(length);
             out.push_str(comment);
             rest = behind;
             continue;
@@ -44,7 +89,7 @@ fn variable(text: &str) -> Option<&str> {
 
 fn missing(name: &str, text: &str, offset: usize) -> Error {
     let place = brisk_parser::Position::of(text, offset);
-    let statement = 1 + text[..offset].matches(';').count();
+    let statement = statement_at(text, offset);
     let error = Error::invalid(format!("the variable ${{{name}}} has no value"));
     error.with_remedy(format!("give it with --var {name}=VALUE, or set {name} in the environment")).at(Position {
         statement,
@@ -88,8 +133,8 @@ mod tests {
     #[test]
     fn a_missing_variable_is_named_with_its_place() {
         check(
-            "SELECT 1;\nSELECT ${WHO}",
-            Err("statement 2, line 2, column 8: the variable ${WHO} has no value (give it with --var WHO=VALUE, or set WHO in the environment)"),
+            "SELECT ';' -- ;\n;\nSELECT ${WHO}",
+            Err("statement 2, line 3, column 8: the variable ${WHO} has no value (give it with --var WHO=VALUE, or set WHO in the environment)"),
         );
     }
 }

@@ -1,18 +1,17 @@
 //! Statements that change the catalog, and what is shown of it.
 
-use super::{Outcome, Session, parse_error};
-use crate::bind::place::statement_positions;
+use super::{Outcome, Session, parse_statements};
 
 /// Runs a script and shows the last outcome, or the first error.
 fn run(text: &str) -> String {
-    let statements = match brisk_parser::parse_script(text) {
+    let statements = match parse_statements(text) {
         Ok(statements) => statements,
-        Err(e) => return parse_error(&e, 1).to_string(),
+        Err(e) => return e.to_string(),
     };
     let mut session = Session::default();
     let mut shown = String::new();
-    for (statement, at) in statements.iter().zip(statement_positions(text, &statements)) {
-        shown = match session.execute(statement, at) {
+    for (statement, at) in statements {
+        shown = match session.execute(&statement, at) {
             Err(e) => return e.to_string(),
             Ok(Outcome::Rows(rows)) => {
                 let cell = |c: &Option<String>| c.clone().unwrap_or_else(|| "-".into());
