@@ -93,7 +93,11 @@ impl Connector for AlertConnector {
     }
 
     fn options_schema(&self) -> Value {
-        schemars::schema_for!(AlertOptions).to_value()
+        let mut schema = schemars::schema_for!(AlertOptions).to_value();
+        let kinds = channels::kinds().into_iter().map(|kind| (kind.name.to_owned(), (kind.schema)())).collect();
+        // What may stand behind `channel.NAME.`, by the channel's type.
+        schema["channelTypes"] = Value::Object(kinds);
+        schema
     }
 
     fn sink(&self, table: &TableDescriptor) -> Result<Arc<dyn Sink>> {
@@ -162,6 +166,9 @@ impl Sink for AlertSink {
     }
 
     fn writer(&self, context: &SubtaskContext, restored: Vec<Vec<u8>>) -> Result<Box<dyn SinkWriter>> {
+        if self.alerts.only_plans {
+            return Err(crate::server::needs_server(&self.table, "alert"));
+        }
         for (name, options) in &self.own_channels {
             self.alerts.use_channel(name, options)?;
         }
@@ -286,7 +293,7 @@ impl Columns {
         let change = match (self.keyed, kind.is_add(), fires) {
             (true, true, true) => RowChange::Firing,
             (_, true, false) => RowChange::Resolved,
-            (true, false, _) if kind == RowKind::Delete => RowChange::Resolved,
+            (true, false, _) if kind == RowKind::Delete => RowChange::Deleted,
             // Its +U follows. Of rows that said `resolved` none was counted.
             (true, false, _) | (false, false, false) => return None,
             (false, true, true) => RowChange::Added,

@@ -120,7 +120,6 @@ impl Queue {
 
 /// A channel with its queue and thread.
 pub struct Runner {
-    pub name: String,
     shared: Arc<Shared>,
 }
 
@@ -134,12 +133,12 @@ impl Runner {
     /// Starts the thread that sends. Dropping the runner ends it; what waits stays in the outbox.
     pub fn start(name: String, channel: Box<dyn Channel>, limits: Limits, outbox: Arc<Outbox>, clock: Arc<dyn Clock>) -> Self {
         let shared = Arc::new(Shared { queue: Mutex::new(Queue::new(limits)), wake: Condvar::new(), stopped: false.into() });
-        let worker = Worker { name: name.clone(), shared: shared.clone(), channel, outbox, clock };
+        let worker = Worker { name, shared: shared.clone(), channel, outbox, clock };
         let thread = std::thread::Builder::new().name("brisk-alert".to_owned());
         if let Err(e) = thread.spawn(move || worker.run()) {
-            tracing::error!(channel = name, error = %e, "no thread for the alert channel");
+            tracing::error!(error = %e, "no thread for an alert channel");
         }
-        Self { name, shared }
+        Self { shared }
     }
 
     pub fn offer(&self, delivery: Delivery) {
@@ -249,7 +248,9 @@ mod tests {
                     queue.done(words[2].parse().expect("a number"), now);
                     String::new()
                 }
-                "fail" => format!("{:?}", queue.failed(&SendError::Retry { reason: String::new(), after_ms: words.get(2).map(|w| w.parse().expect("ms")) }, now)),
+                "fail" => {
+                    format!("{:?}", queue.failed(&SendError::Retry { reason: String::new(), after_ms: words.get(2).map(|w| w.parse().expect("ms")) }, now))
+                }
                 _ => format!("{:?}", queue.failed(&SendError::Rejected(String::new()), now)),
             };
             assert_eq!(seen, expected, "at `{line}`");

@@ -194,7 +194,15 @@ mod tests {
 
     fn alert(key: &str, step: u64, summary: &str) -> Alert {
         let fields = [("host".to_owned(), key.to_owned())].into();
-        Alert { key: key.to_owned(), step, summary: summary.to_owned(), severity: "warning".to_owned(), fields, value: Some("3".to_owned()), ..Alert::default() }
+        Alert {
+            key: key.to_owned(),
+            step,
+            summary: summary.to_owned(),
+            severity: "warning".to_owned(),
+            fields,
+            value: Some("3".to_owned()),
+            ..Alert::default()
+        }
     }
 
     fn check(title: Option<&str>, text: Option<&str>, expected: (&str, &str)) {
@@ -215,10 +223,11 @@ mod tests {
     fn messages_are_worded() {
         check(None, None, ("[FIRING:1, RESOLVED:1] down", "[warning] a is down (value 3)\n[warning] resolved: b (value 3)"));
         let title = "{{count}} of {{table}}, first {{host}}";
-        check(Some(title), Some("{{state}} {{host}} since {{starts_at}}"), (
-            "2 of down, first a",
-            "firing a since 1970-01-01T00:00:00.000Z\nresolved b since 1970-01-01T00:00:00.000Z",
-        ));
+        check(
+            Some(title),
+            Some("{{state}} {{host}} since {{starts_at}}"),
+            ("2 of down, first a", "firing a since 1970-01-01T00:00:00.000Z\nresolved b since 1970-01-01T00:00:00.000Z"),
+        );
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct Alerts {
     rules: Mutex<BTreeMap<u64, Arc<Mutex<Rule>>>>,
     silences: Mutex<Silences>,
     wake: Arc<Wake>,
+    /// Plans are made and nothing runs: any channel's name is taken.
+    only_plans: bool,
 }
 
 /// A rule, for people.
@@ -102,25 +104,34 @@ impl Alerts {
             }
             None => Outbox::in_memory(),
         };
-        let mut silences = Silences::default();
-        for silence in outbox.silences()? {
-            silences.put(silence)?;
+        let alerts = Arc::new(Self::new(outbox, clock, settings::channels(settings)?, false));
+        for silence in alerts.outbox.silences()? {
+            lock(&alerts.silences).put(silence)?;
         }
-        let alerts = Arc::new(Self {
-            outbox: Arc::new(outbox),
-            clock,
-            defined: settings::channels(settings)?,
-            runners: Mutex::default(),
-            rules: Mutex::default(),
-            silences: Mutex::new(silences),
-            wake: Arc::default(),
-        });
         for (name, options) in &alerts.defined {
             alerts.use_channel(name, options)?;
         }
         let (weak, wake) = (Arc::downgrade(&alerts), alerts.wake.clone());
         std::thread::Builder::new().name("brisk-alerts".to_owned()).spawn(move || keep_time(&weak, &wake))?;
         Ok(alerts)
+    }
+
+    /// For scripts that are explained: whatever `brisk.yaml` may define counts as defined, and nothing can run.
+    pub fn only_plans() -> Arc<Self> {
+        Arc::new(Self::new(Outbox::in_memory(), Arc::new(SystemClock), BTreeMap::new(), true))
+    }
+
+    fn new(outbox: Outbox, clock: Arc<dyn Clock>, defined: BTreeMap<String, Options>, only_plans: bool) -> Self {
+        Self {
+            outbox: Arc::new(outbox),
+            clock,
+            defined,
+            runners: Mutex::default(),
+            rules: Mutex::default(),
+            silences: Mutex::default(),
+            wake: Arc::default(),
+            only_plans,
+        }
     }
 
     pub fn connector(self: &Arc<Self>) -> Arc<dyn Connector> {
@@ -199,14 +210,9 @@ impl Alerts {
     pub fn drain(&self, timeout: Duration) -> bool {
         for rule in self.rules() {
             let mut rule = lock(&rule);
-            while rule.has_news() {
-                let Some(due_ms) = rule.deadline() else { break };
-                let before = due_ms;
-                self.tell(&mut rule, due_ms.max(self.now_ms()));
-                if rule.deadline() == Some(before) {
-                    break;
-                }
-            }
+            let now_ms = self.now_ms();
+            rule.hasten(now_ms);
+            self.tell(&mut rule, now_ms);
         }
         #[expect(clippy::disallowed_methods, reason = "waits for threads that send")]
         let end = Instant::now() + timeout;
@@ -226,7 +232,7 @@ impl Alerts {
     }
 
     fn has_channel(&self, name: &str) -> bool {
-        self.defined.contains_key(name)
+        self.only_plans || self.defined.contains_key(name)
     }
 
     /// Makes sure that the channel runs with these options, and offers it what waits for it.

@@ -137,7 +137,15 @@ impl Outbox {
         for id in ids {
             let Some(delivery) = memory.pending.remove(id) else { continue };
             let outcome = if error.is_some() { "failed" } else { "sent" }.to_owned();
-            let entry = HistoryEntry { id: delivery.id, channel: delivery.channel, at_ms, attempts, outcome, error: error.map(str::to_owned), message: delivery.message };
+            let entry = HistoryEntry {
+                id: delivery.id,
+                channel: delivery.channel,
+                at_ms,
+                attempts,
+                outcome,
+                error: error.map(str::to_owned),
+                message: delivery.message,
+            };
             memory.done.insert(id.clone());
             memory.history.push_back((number, entry.clone()));
             entries.push((number, entry));
@@ -174,7 +182,12 @@ impl Outbox {
     /// What was told of the alerts of one rule.
     pub fn told(&self, rule: &str) -> BTreeMap<String, Told> {
         let prefix = told_key(rule, "");
-        self.lock().told.range(prefix.clone()..).take_while(|(key, _)| key.starts_with(&prefix)).map(|(key, told)| (key[prefix.len()..].to_owned(), *told)).collect()
+        self.lock()
+            .told
+            .range(prefix.clone()..)
+            .take_while(|(key, _)| key.starts_with(&prefix))
+            .map(|(key, told)| (key[prefix.len()..].to_owned(), *told))
+            .collect()
     }
 
     pub fn silences(&self) -> Result<Vec<Silence>> {
@@ -247,7 +260,10 @@ pub mod tests {
         let outbox = Outbox::open(path, 0).expect("opens");
         let pending = outbox.pending();
         let history = outbox.history();
-        assert_eq!((pending.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), history.iter().map(|e| e.id.as_str()).collect::<Vec<_>>()), (expected.0.to_vec(), expected.1.to_vec()));
+        assert_eq!(
+            (pending.iter().map(|d| d.id.as_str()).collect::<Vec<_>>(), history.iter().map(|e| e.id.as_str()).collect::<Vec<_>>()),
+            (expected.0.to_vec(), expected.1.to_vec())
+        );
     }
 
     #[test]

@@ -137,8 +137,9 @@ impl Rule {
         if self.ended && !self.state.has_news() { None } else { self.state.deadline() }
     }
 
-    pub fn has_news(&self) -> bool {
-        self.state.has_news()
+    /// Makes everything due.
+    pub fn hasten(&mut self, now_ms: i64) {
+        self.state.hasten(now_ms);
     }
 
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {

@@ -124,7 +124,8 @@ mod tests {
 
     /// Matchers as JSON; a silence from 10 to 20.
     fn check(matchers: &str, now_ms: i64, expected: bool) {
-        let alert = Alert { key: "web-1".to_owned(), severity: "critical".to_owned(), fields: [("host".to_owned(), "web-1".to_owned())].into(), ..Alert::default() };
+        let alert =
+            Alert { key: "web-1".to_owned(), severity: "critical".to_owned(), fields: [("host".to_owned(), "web-1".to_owned())].into(), ..Alert::default() };
         let matchers = serde_json::from_str(matchers).expect("matchers");
         let mut silences = Silences::default();
         silences.put(Silence { id: "1".to_owned(), matchers, starts_ms: 10, ends_ms: 20, comment: String::new(), created_by: String::new() }).expect("valid");

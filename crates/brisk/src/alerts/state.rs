@@ -66,8 +66,10 @@ pub enum RowChange {
     /// The row says that it fires, or is there.
     #[default]
     Firing,
-    /// The row says that it is over, or the row with this primary key is gone.
+    /// The row says that it is over.
     Resolved,
+    /// The row with this primary key is gone.
+    Deleted,
     /// One of several equal rows came or went: it is over when none is left.
     Added,
     Removed,
@@ -76,7 +78,9 @@ pub enum RowChange {
 pub enum Event<'a> {
     Row(Row),
     /// Time has passed. `muted` says which alerts a silence covers now.
-    Tick { muted: &'a dyn Fn(&Alert) -> bool },
+    Tick {
+        muted: &'a dyn Fn(&Alert) -> bool,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -169,6 +173,13 @@ impl State {
         self.alerts.values().any(|a| a.is_news(self.policy.send_resolved))
     }
 
+    /// Makes everything due: what is new is told at the next tick.
+    pub fn hasten(&mut self, now_ms: i64) {
+        for group in self.groups.values_mut() {
+            group.due_ms = Some(now_ms);
+        }
+    }
+
     pub fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.alerts.values().filter(|a| a.is_firing())
     }
@@ -208,7 +219,7 @@ impl State {
 
     fn row(&mut self, row: Row, now_ms: i64) {
         if !self.alerts.contains_key(&row.key) {
-            if matches!(row.change, RowChange::Resolved | RowChange::Removed) {
+            if matches!(row.change, RowChange::Resolved | RowChange::Deleted | RowChange::Removed) {
                 return;
             }
             let alert = self.begin(&row, now_ms);
@@ -345,12 +356,22 @@ fn apply(alert: &mut Alert, row: Row, policy: &Policy, now_ms: i64) {
         RowChange::Added => alert.copies + 1,
         RowChange::Removed => (alert.copies - 1).max(0),
         RowChange::Firing => alert.copies,
-        RowChange::Resolved => 0,
+        RowChange::Resolved | RowChange::Deleted => 0,
     };
     match row.change {
         RowChange::Firing | RowChange::Added => fire(alert, row, policy, now_ms),
         RowChange::Removed if alert.copies > 0 => {}
-        RowChange::Removed | RowChange::Resolved => resolve(alert, now_ms),
+        RowChange::Removed | RowChange::Deleted => resolve(alert, now_ms),
+        RowChange::Resolved if alert.is_firing() => {
+            resolve(alert, now_ms);
+            // It may say how it ended.
+            alert.fields = row.fields;
+            alert.value = row.value;
+            if !row.summary.is_empty() {
+                alert.summary = row.summary;
+            }
+        }
+        RowChange::Resolved => {}
     }
 }
 
@@ -405,6 +426,7 @@ mod tests {
             "resolve" => RowChange::Resolved,
             "add" => RowChange::Added,
             "remove" => RowChange::Removed,
+            "delete" => RowChange::Deleted,
             other => panic!("{other}"),
         }
     }
@@ -514,6 +536,7 @@ mod tests {
              25 tick
              30 tick = [] +a - of 1
              31 resolve b
+             31 delete b
              31 remove c
              60 tick",
         );

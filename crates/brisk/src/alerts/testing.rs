@@ -71,7 +71,8 @@ impl HttpFake {
                 std::thread::sleep(Duration::from_millis(reply.pause_ms));
                 let Reply { status, headers, body, .. } = reply;
                 // The client may be gone already.
-                let _ = (&stream).write_all(format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes());
+                let _ = (&stream)
+                    .write_all(format!("HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).as_bytes());
             }
         });
         Self { url, requests }

@@ -3,11 +3,13 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use brisk_runtime::job::Restore;
 use clap::Args;
 
+use crate::alerts::Alerts;
 use crate::output::OutputFormat;
 use crate::registry::ProgramRegistry;
 use crate::script::{ScriptOptions, ScriptRunner};
@@ -56,6 +58,9 @@ pub struct VariableArgs {
     variables: Vec<String>,
 }
 
+/// How long the end of a script waits for its last alerts to be sent.
+const LAST_ALERTS: Duration = Duration::from_secs(20);
+
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let text = args.variables.substitute(&read_script(&args.script)?)?;
     let options = ScriptOptions {
@@ -75,8 +80,14 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
         Some(listen) => Some(serve(listen, args.data_dir)?),
         None => None,
     };
-    let registry = server.as_ref().map_or_else(|| ProgramRegistry::with(connectors_without_server()), Server::registry);
+    // Alerts need no HTTP address: without a server they are told by the channels that the script defines.
+    let alerts = Alerts::open(&serde_json::Value::Null, None)?;
+    let alone = || ProgramRegistry::with([alerts.connector()].into_iter().chain(connectors_without_server()).collect());
+    let registry = server.as_ref().map_or_else(alone, Server::registry);
     ScriptRunner::with_registry(options, registry).run(&text)?;
+    if !alerts.drain(LAST_ALERTS) {
+        eprintln!("alerts that could not be sent within {} s are lost", LAST_ALERTS.as_secs());
+    }
     Ok(())
 }
 

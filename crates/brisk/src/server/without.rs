@@ -5,12 +5,17 @@ use std::sync::Arc;
 use brisk_core::Error;
 use brisk_core::connector::Connector;
 
+use crate::alerts::Alerts;
 use crate::ingest::{HttpConnector, IngestTables};
 use crate::live::{LiveConnector, LiveTables};
 
 /// For scripts that are explained, or run without `--listen`.
 pub fn connectors_without_server() -> Vec<Arc<dyn Connector>> {
-    vec![Arc::new(HttpConnector::new(Arc::new(IngestTables::unserved()))), Arc::new(LiveConnector::new(Arc::new(LiveTables::unserved())))]
+    vec![
+        Arc::new(HttpConnector::new(Arc::new(IngestTables::unserved()))),
+        Arc::new(LiveConnector::new(Arc::new(LiveTables::unserved()))),
+        Alerts::only_plans().connector(),
+    ]
 }
 
 /// Why a table of the connector cannot be used.

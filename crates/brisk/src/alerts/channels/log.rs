@@ -1,11 +1,13 @@
-//! `log`: the message goes to brisk's own log. For trying rules out.
+//! `log`: the message goes to standard error. For trying rules out.
+
+use std::io::Write;
 
 use brisk_core::connector::parse_options;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Channel, Kind, SendError};
-use crate::alerts::message::Message;
+use crate::alerts::message::{Message, iso_time};
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -26,8 +28,8 @@ pub fn kind() -> Kind {
 }
 
 impl Channel for LogChannel {
-    fn send(&mut self, message: &Message, _now_ms: i64) -> Result<(), SendError> {
-        tracing::info!(id = message.id, state = message.state, severity = message.severity, title = message.title, text = message.text, "alert");
-        Ok(())
+    fn send(&mut self, message: &Message, now_ms: i64) -> Result<(), SendError> {
+        let text = message.text.replace('\n', "\n    ");
+        writeln!(std::io::stderr(), "{} alert {}\n    {text}", iso_time(now_ms), message.title).map_err(|e| SendError::retry(e.to_string()))
     }
 }

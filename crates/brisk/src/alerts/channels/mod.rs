@@ -3,9 +3,15 @@
 //! A channel sends one message and says what came of it; queueing, pauses and rate limits are the caller's. Channels over
 //! HTTP make their request in a pure function, so that a test can hold it against the vendor's documented example.
 
+mod aliyun_sms;
+mod dingtalk;
+mod feishu;
 mod log;
+mod sms;
 mod smtp;
+mod tencent_sms;
 mod webhook;
+mod wecom;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,7 +68,7 @@ pub struct Secret(String);
 
 /// All types of channels.
 pub fn kinds() -> Vec<Kind> {
-    vec![log::kind(), webhook::kind(), smtp::kind()]
+    vec![aliyun_sms::kind(), dingtalk::kind(), feishu::kind(), log::kind(), smtp::kind(), tencent_sms::kind(), webhook::kind(), wecom::kind()]
 }
 
 /// Makes a channel from its options; `${NAME}` in them is taken from the environment.
@@ -90,7 +96,10 @@ fn kind_of(options: &Options) -> Result<Kind> {
     let Some(name) = options.get("type") else {
         return Err(Error::invalid("'type' is missing").with_remedy(format!("set it to one of {}", names())));
     };
-    kinds().into_iter().find(|k| k.name == name).ok_or_else(|| Error::invalid(format!("there is no channel type '{name}'")).with_remedy(format!("use one of {}", names())))
+    kinds()
+        .into_iter()
+        .find(|k| k.name == name)
+        .ok_or_else(|| Error::invalid(format!("there is no channel type '{name}'")).with_remedy(format!("use one of {}", names())))
 }
 
 fn from_environment(text: &str) -> Result<String> {
@@ -104,6 +113,16 @@ fn from_environment(text: &str) -> Result<String> {
     }
     filled.push_str(rest);
     Ok(filled)
+}
+
+/// The code that vendors put into the answer: 0 is an acknowledgement, those of `later` may go away.
+fn vendor_code(answer: &serde_json::Value, code: &str, text: &str, later: &[i64]) -> Result<(), SendError> {
+    let reason = || format!("{}: {}", answer[code], answer[text].as_str().unwrap_or_default());
+    match answer[code].as_i64() {
+        Some(0) => Ok(()),
+        Some(known) if !later.contains(&known) => Err(SendError::Rejected(reason())),
+        _ => Err(SendError::retry(reason())),
+    }
 }
 
 impl Default for CommonOptions {

@@ -126,7 +126,8 @@ mod tests {
     fn check(refuse: &'static str, expected: Result<(), &str>) -> Vec<String> {
         let fake = SmtpFake::start(refuse);
         let port = fake.port.to_string();
-        let options = [("type", "smtp"), ("host", "127.0.0.1"), ("port", port.as_str()), ("from", "brisk <b@example.com>"), ("to", "a@example.com, c@example.com")];
+        let options =
+            [("type", "smtp"), ("host", "127.0.0.1"), ("port", port.as_str()), ("from", "brisk <b@localhost>"), ("to", "a@example.com, c@example.com")];
         let (mut channel, _) = open("m", &options.map(|(k, v)| (k.to_owned(), v.to_owned())).into()).expect("opens");
         let mut message = delivery("7", "m", 0).message;
         message.title = "服务器 down".to_owned();
@@ -142,7 +143,7 @@ mod tests {
     fn mails_reach_all_receivers() {
         let mails = check("", Ok(()));
         let [mail] = mails.as_slice() else { panic!("{mails:?}") };
-        for part in ["RCPT TO:<a@example.com>", "RCPT TO:<c@example.com>", "Message-ID: <7@example.com>", "Subject: =?utf-8?b?", "text 7"] {
+        for part in ["RCPT TO:<a@example.com>", "RCPT TO:<c@example.com>", "Message-ID: <7@localhost>", "Subject: =?utf-8?b?", "text 7"] {
             assert!(mail.contains(part), "{mail} lacks {part}");
         }
     }
@@ -155,7 +156,8 @@ mod tests {
 
     #[test]
     fn passwords_are_not_sent_unencrypted() {
-        let options = [("type", "smtp"), ("host", "mail.example.com"), ("from", "b@example.com"), ("to", "a@example.com"), ("username", "u"), ("password", "p")];
+        let options =
+            [("type", "smtp"), ("host", "mail.example.com"), ("from", "b@example.com"), ("to", "a@example.com"), ("username", "u"), ("password", "p")];
         let e = open("m", &options.map(|(k, v)| (k.to_owned(), v.to_owned())).into()).map(|_| ()).expect_err("refused");
         assert!(e.to_string().contains("unencrypted"), "{e}");
     }

@@ -68,7 +68,13 @@ impl WebhookChannel {
 
 fn headers(text: &str) -> Result<Vec<(String, String)>> {
     let lines = text.split([';', '\n']).map(str::trim).filter(|l| !l.is_empty());
-    lines.map(|line| line.split_once(':').map(|(n, v)| (n.trim().to_owned(), v.trim().to_owned())).ok_or_else(|| Error::invalid("'headers' must be 'Name: value', separated by ';'"))).collect()
+    lines
+        .map(|line| {
+            line.split_once(':')
+                .map(|(n, v)| (n.trim().to_owned(), v.trim().to_owned()))
+                .ok_or_else(|| Error::invalid("'headers' must be 'Name: value', separated by ';'"))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -80,7 +86,8 @@ mod tests {
 
     fn check(replies: Vec<Reply>, expected: Result<(), &str>) -> HttpFake {
         let fake = HttpFake::start(replies);
-        let options = [("type", "webhook"), ("url", fake.url.as_str()), ("secret", "s3"), ("headers", "X-Team: ops; Authorization: Bearer t"), ("timeout", "200 ms")];
+        let options =
+            [("type", "webhook"), ("url", fake.url.as_str()), ("secret", "s3"), ("headers", "X-Team: ops; Authorization: Bearer t"), ("timeout", "200 ms")];
         let (mut channel, _) = open("w", &options.map(|(k, v)| (k.to_owned(), v.to_owned())).into()).expect("opens");
         match (channel.send(&delivery("7", "w", 0).message, 1_700_000_000_000), expected) {
             (Ok(()), Ok(())) => {}
