@@ -79,7 +79,7 @@ impl Planner<'_> {
 
     fn local_phase(&mut self, name: &str, description: &str, input: Stream, factory: Arc<dyn OperatorFactory>, schema: Schema) -> Stream {
         let parallelism = self.graph.nodes[input.node].parallelism;
-        self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name,
             description: description.to_string(),
             factory,
@@ -88,7 +88,9 @@ impl Planner<'_> {
             schema,
             state: None,
             parallelism,
-        })
+        });
+        self.local_phases.insert(stream.node);
+        stream
     }
 
     fn window_aggregate(&mut self, plan: &Plan, aggregate: &Aggregate, windowed: WindowedAggregate) -> Result<Stream> {

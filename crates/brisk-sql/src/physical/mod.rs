@@ -24,7 +24,7 @@ mod sink;
 mod sort;
 mod window;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use brisk_core::batch::ChangelogMode;
@@ -113,6 +113,8 @@ struct Planner<'a> {
     scans: scan::Scans,
     /// Below the versioned side of a temporal join: every version of a row counts, not only the last of a batch.
     every_change: bool,
+    /// Nodes that fold rows before an exchange.
+    local_phases: HashSet<NodeId>,
 }
 
 /// A node's output on its way to a consumer.
@@ -126,7 +128,7 @@ struct Stream {
 impl<'a> Planner<'a> {
     fn new(context: &'a PlannerContext<'a>, plans: &[Plan]) -> Result<Self> {
         let scans = scan::Scans::of(plans, context)?;
-        Ok(Self { context, graph: StreamGraph::default(), by_identity: HashMap::new(), scans, every_change: false })
+        Ok(Self { context, graph: StreamGraph::default(), by_identity: HashMap::new(), scans, every_change: false, local_phases: HashSet::new() })
     }
 
     /// The stream of a plan. With `need_before` every `+U` comes after its `-U`.
@@ -188,7 +190,7 @@ impl<'a> Planner<'a> {
             identity.push_str(&format!("{} {}, ", column.name, column.sql_type));
         }
         for edge in &inputs {
-            identity.push_str(&format!("\n{} {:?}", self.graph.nodes[edge.from].operator_id, edge.port));
+            identity.push_str(&format!("\n{} {:?}", self.identity_of(edge.from), edge.port));
         }
         let operator_id = format!("{:016x}", hash_bytes(identity.as_bytes()));
         let is_sink = matches!(kind, NodeKind::Sink(_));
@@ -213,6 +215,15 @@ impl<'a> Planner<'a> {
         }
         self.by_identity.insert(operator_id, node);
         node
+    }
+
+    /// The identity of a node as its consumers see it: a local phase is planned or not by the parallelism, so it is seen
+    /// through, and state is found again at another parallelism.
+    fn identity_of(&self, node: NodeId) -> &str {
+        match self.local_phases.contains(&node).then(|| self.graph.inputs_of(node).next()).flatten() {
+            Some(edge) => self.identity_of(edge.from),
+            None => &self.graph.nodes[node].operator_id,
+        }
     }
 
     /// How rows of one key come together: by hash, or in one subtask where there is no key.

@@ -81,11 +81,16 @@ impl ScannedTable {
         let watermark = table.watermark.as_ref().map(|w| inlined(&w.expr, &table));
         wanted.extend(watermark.iter().flat_map(|w| w.columns()));
         let physical: Vec<usize> = (0..table.columns.len()).filter(|&c| matches!(table.columns[c].kind, TableColumnKind::Physical)).collect();
-        let mut projection: Vec<usize> = (0..physical.len()).filter(|&p| wanted.contains(&physical[p])).collect();
-        let metadata: Vec<usize> = wanted.iter().copied().filter(|&c| matches!(table.columns[c].kind, TableColumnKind::Metadata { .. })).collect();
-        if projection.is_empty() && metadata.is_empty() && !physical.is_empty() {
+        // Partition columns are not in the records: they come with them, as metadata does.
+        let in_records: Vec<usize> = (0..physical.len()).filter(|&p| !table.partition_keys.contains(&physical[p])).collect();
+        // Where bad records are sorted out, a record is judged by all of its columns, whatever the query uses.
+        let judged = table.options.get("scan.bad-records").is_some_and(|policy| policy != "fail");
+        let mut projection: Vec<usize> = in_records.iter().copied().filter(|&p| judged || wanted.contains(&physical[p])).collect();
+        let beside = |c: &usize| table.partition_keys.contains(c) || matches!(table.columns[*c].kind, TableColumnKind::Metadata { .. });
+        let metadata: Vec<usize> = wanted.iter().copied().filter(beside).collect();
+        if projection.is_empty() && metadata.is_empty() {
             // Rows must have a column to be counted by.
-            projection.push(0);
+            projection.extend(in_records.first());
         }
         let (connector, mut descriptor, options) = describe_table(&table, context, Direction::Read)?;
         descriptor.projection = projection.clone();
@@ -155,7 +160,9 @@ impl Planner<'_> {
         mode: ChangelogMode,
         options: &SourceTableOptions,
     ) -> Result<usize> {
+        let decoder = self.scans.get(table).descriptor.format.as_ref().and_then(|f| f.decoder.clone());
         let bad_records = match options.bad_records.as_deref() {
+            None if decoder.as_ref().is_some_and(|d| d.skips_bad_records()) => BadRecordPolicy::Skip,
             None | Some("fail") => BadRecordPolicy::Fail,
             Some("skip") => BadRecordPolicy::Skip,
             Some("dead-letter") => BadRecordPolicy::DeadLetter,
@@ -169,11 +176,10 @@ impl Planner<'_> {
             description.push_str(&format!(", watermark={}", watermark.describe()));
         }
         if bad_records != BadRecordPolicy::Fail {
-            description.push_str(&format!(", bad records: {}", options.bad_records.as_deref().unwrap_or_default()));
+            description.push_str(&format!(", bad records: {}", options.bad_records.as_deref().unwrap_or("skip")));
         }
         let wanted = options.parallelism.unwrap_or(self.settings().parallelism);
         let parallelism = source.max_parallelism().map(|most| most.min(wanted)).or(options.parallelism);
-        let decoder = self.scans.get(table).descriptor.format.as_ref().and_then(|f| f.decoder.clone());
         let source = SourceNode { source, decoder, bad_records, watermark, alignment: options.alignment.clone() };
         let before = self.graph.nodes.len();
         let state = Some("positions of its splits".to_string());
@@ -322,6 +328,7 @@ fn metadata_of(table: &Table, column: usize) -> (String, brisk_core::SqlType) {
     let c = &table.columns[column];
     match &c.kind {
         TableColumnKind::Metadata { key, .. } => (key.clone(), c.sql_type.clone()),
+        _ if table.partition_keys.contains(&column) => (format!("partition.{}", c.name), c.sql_type.clone()),
         _ => (c.name.clone(), c.sql_type.clone()),
     }
 }
@@ -415,8 +422,11 @@ fn format_spec(table: &Table, descriptor: &TableDescriptor, context: &PlannerCon
     })?;
     let prefix = format!("{name}.");
     let options = table.options.iter().filter_map(|(k, v)| Some((k.strip_prefix(&prefix)?.to_string(), v.clone()))).collect();
-    let schema = descriptor.schema.clone();
-    let spec = FormatSpec { projection: descriptor.projection.clone(), schema, options, time_zone: descriptor.time_zone.clone() };
+    // Partition columns are in the names of directories, not in the records.
+    let in_records: Vec<usize> = (0..descriptor.schema.len()).filter(|p| !descriptor.partition_keys.contains(p)).collect();
+    let projection = descriptor.projection.iter().filter_map(|p| in_records.iter().position(|r| r == p)).collect();
+    let schema = descriptor.schema.project(&in_records);
+    let spec = FormatSpec { projection, schema, options, time_zone: descriptor.time_zone.clone() };
     Ok(Some((format, spec)))
 }
 
