@@ -105,6 +105,7 @@ fn path(options: &HttpOptions, table: &str) -> Result<String> {
     };
     match path.strip_prefix(PATH_PREFIX) {
         Some(rest) if !rest.is_empty() && !rest.ends_with('/') => Ok(path.clone()),
-        _ => Err(Error::invalid(format!("'path' = '{path}' is no path for events")).with_remedy(format!("begin it with '{PATH_PREFIX}', such as '{PATH_PREFIX}orders'"))),
+        _ => Err(Error::invalid(format!("'path' = '{path}' is no path for events"))
+            .with_remedy(format!("begin it with '{PATH_PREFIX}', such as '{PATH_PREFIX}orders'"))),
     }
 }

@@ -10,7 +10,6 @@ pub struct Keys {
     limit: usize,
 }
 
-
 impl Keys {
     pub fn new(limit: usize) -> Self {
         Self { order: VecDeque::new(), known: HashSet::new(), limit }

@@ -3,8 +3,8 @@
 //! One split, the path; its state is the number of the next record, as text.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow_array::types::TimestampMillisecondType;
@@ -49,8 +49,10 @@ impl Metadata {
     pub fn parse(key: &str, sql_type: &SqlType) -> Result<Self> {
         match (key, &sql_type.data_type) {
             ("ingest-time", DataType::TimestampLtz(0..=3)) => Ok(Metadata::IngestTime),
-            _ => Err(Error::invalid(format!("connector 'http' has no metadata '{key}' of type {sql_type}"))
-                .with_remedy("it has 'ingest-time', a TIMESTAMP_LTZ(3)")),
+            _ => {
+                Err(Error::invalid(format!("connector 'http' has no metadata '{key}' of type {sql_type}"))
+                    .with_remedy("it has 'ingest-time', a TIMESTAMP_LTZ(3)"))
+            }
         }
     }
 

@@ -75,7 +75,15 @@ impl Connector for LiveConnector {
             [] => None,
             columns => Some((columns.to_vec(), encoder(&table.schema.project(columns), &table.time_zone)?)),
         };
-        Ok(Arc::new(LiveSink { tables: self.tables.clone(), number: next_sink(), info: table_info(table, keep), keep, rows, key, clock: Arc::new(SystemClock) }))
+        Ok(Arc::new(LiveSink {
+            tables: self.tables.clone(),
+            number: next_sink(),
+            info: table_info(table, keep),
+            keep,
+            rows,
+            key,
+            clock: Arc::new(SystemClock),
+        }))
     }
 
     fn sink_mode(&self, table: &TableDescriptor) -> ChangelogMode {

@@ -46,7 +46,11 @@ pub(super) async fn list(State(state): State<Arc<ServerState>>) -> Json<serde_js
     Json(serde_json::json!({ "tables": tables }))
 }
 
-pub(super) async fn table(State(state): State<Arc<ServerState>>, Path(name): Path<String>, query: Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>) -> Result<Response, ApiError> {
+pub(super) async fn table(
+    State(state): State<Arc<ServerState>>,
+    Path(name): Path<String>,
+    query: Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|e| ApiError::bad_request(e.body_text()))?;
     let table = state.live.find(&name)?;
     let (version, rows) = table.read(SystemClock.now_ms());

@@ -41,7 +41,10 @@ pub struct Change<'a> {
 /// What changed after a version.
 #[derive(Debug, PartialEq)]
 pub enum Delta {
-    Changes { put: Vec<(u64, Arc<str>)>, removed: Vec<u64> },
+    Changes {
+        put: Vec<(u64, Arc<str>)>,
+        removed: Vec<u64>,
+    },
     /// Too much has happened since: all rows.
     All(Vec<(u64, Arc<str>)>),
 }
@@ -118,8 +121,7 @@ impl Rows {
     pub fn begin(&mut self, writer: WriterId, restored: &[Vec<u8>]) -> Result<()> {
         self.ended_sinks.remove(&writer.sink);
         self.version += 1;
-        let stale: Vec<u64> =
-            self.rows.iter().filter(|(_, r)| r.writer == writer || self.ended_sinks.contains(&r.writer.sink)).map(|(id, _)| *id).collect();
+        let stale: Vec<u64> = self.rows.iter().filter(|(_, r)| r.writer == writer || self.ended_sinks.contains(&r.writer.sink)).map(|(id, _)| *id).collect();
         for id in stale {
             self.remove(id);
         }
@@ -144,9 +146,8 @@ impl Rows {
         self.evict(now_ms);
         self.forget_changes();
         match self.keep {
-            Keep::Current { max_rows } if self.rows.len() > max_rows => {
-                Err(Error::compute(format!("the live table would hold more than {max_rows} rows")).with_remedy("raise 'max-rows', or aggregate or limit what is inserted"))
-            }
+            Keep::Current { max_rows } if self.rows.len() > max_rows => Err(Error::compute(format!("the live table would hold more than {max_rows} rows"))
+                .with_remedy("raise 'max-rows', or aggregate or limit what is inserted")),
             _ => Ok(()),
         }
     }

@@ -41,7 +41,11 @@ pub(super) struct StreamQuery {
     filter: Option<String>,
 }
 
-pub(super) async fn changes(State(state): State<Arc<ServerState>>, Path(name): Path<String>, Query(query): Query<StreamQuery>) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
+pub(super) async fn changes(
+    State(state): State<Arc<ServerState>>,
+    Path(name): Path<String>,
+    Query(query): Query<StreamQuery>,
+) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
     let table = state.live.find(&name)?;
     let filter = query.filter.map(|f| Filter::parse(&table.info, &f)).transpose()?;
     // One event waits at most: the rest is collected by the table.

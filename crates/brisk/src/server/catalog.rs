@@ -118,7 +118,8 @@ mod tests {
     fn scripts_and_what_is_wanted_of_jobs_are_kept() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("catalog.redb");
-        let script = |text: &str| ScriptRecord { name: "s".to_owned(), text: text.to_owned(), variables: BTreeMap::new(), submitted_ms: 7, jobs: BTreeMap::new() };
+        let script =
+            |text: &str| ScriptRecord { name: "s".to_owned(), text: text.to_owned(), variables: BTreeMap::new(), submitted_ms: 7, jobs: BTreeMap::new() };
         let catalog = Catalog::open(&path).expect("opens");
         catalog.put(&script("one")).expect("written");
         catalog.put(&script("two")).expect("written");

@@ -52,7 +52,10 @@ struct Entry {
 enum Run {
     Started(JobHandle),
     /// It could not be planned or started, or ended in an earlier run of the server.
-    Ended { state: JobState, error: Option<String> },
+    Ended {
+        state: JobState,
+        error: Option<String>,
+    },
 }
 
 /// A script to be run.
@@ -116,7 +119,9 @@ impl Jobs {
             None => self.free_name()?,
         };
         let jobs = match self.catalog.script(&name)? {
-            Some(known) if request.replace => known.jobs.into_iter().map(|(id, job)| (id, JobRecord { savepoint: job.savepoint, ..JobRecord::default() })).collect(),
+            Some(known) if request.replace => {
+                known.jobs.into_iter().map(|(id, job)| (id, JobRecord { savepoint: job.savepoint, ..JobRecord::default() })).collect()
+            }
             _ => BTreeMap::new(),
         };
         let record = ScriptRecord { name, text: request.script, variables: request.variables, submitted_ms: SystemClock.now_ms(), jobs };

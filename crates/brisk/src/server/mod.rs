@@ -171,9 +171,9 @@ fn runtime(threads: usize) -> Result<tokio::runtime::Runtime> {
 }
 
 fn listen(runtime: &tokio::runtime::Runtime, address: SocketAddr) -> Result<TcpListener> {
-    runtime.block_on(TcpListener::bind(address)).map_err(|e| {
-        Error::external(format!("cannot listen on {address}: {e}")).with_remedy("set `listen` in brisk.yaml or --listen to a free address")
-    })
+    runtime
+        .block_on(TcpListener::bind(address))
+        .map_err(|e| Error::external(format!("cannot listen on {address}: {e}")).with_remedy("set `listen` in brisk.yaml or --listen to a free address"))
 }
 
 async fn asked_to_end() {

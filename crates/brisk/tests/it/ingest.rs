@@ -131,7 +131,13 @@ fn acknowledged_events_are_counted_once_through_twenty_kills() {
     let (data, scripts) = (directory.path().join("data"), [script(directory.path(), &text)]);
     let mut server = Server::start(&data, "127.0.0.1:0", &scripts);
     let address = server.address.clone();
-    let load = Arc::new(Load { address: address.clone(), ledger: Mutex::default(), acknowledged: AtomicU64::new(0), next_id: AtomicU64::new(1), stop: AtomicBool::new(false) });
+    let load = Arc::new(Load {
+        address: address.clone(),
+        ledger: Mutex::default(),
+        acknowledged: AtomicU64::new(0),
+        next_id: AtomicU64::new(1),
+        stop: AtomicBool::new(false),
+    });
     let clients: Vec<_> = (0..4)
         .map(|n| {
             let load = load.clone();
