@@ -306,6 +306,8 @@ impl Binder<'_> {
         }
         let is_grouped_set = |i: usize| keys.sets.as_ref().is_none_or(|sets| sets.iter().all(|s| s.contains(&i)));
         let mut bound: Vec<LogicalCall> = Vec::with_capacity(calls.len());
+        // Where each call's value is: its place among the bound ones, or nowhere if it is the constant 0.
+        let mut places = Vec::with_capacity(calls.len());
         for call in calls {
             let at = |e: Error| e.at(self.at(call.span));
             let (function, args, returns) = match call.function {
@@ -334,6 +336,11 @@ impl Binder<'_> {
             };
             let args = args.into_iter().map(|a| need(&mut needed, "$f".to_string(), a)).collect();
             let filter = call.filter.map(|f| need(&mut needed, "$f".to_string(), f));
+            if keys.sets.is_none() && matches!(function, LogicalFunction::Grouping { .. }) {
+                places.push(None);
+                continue;
+            }
+            places.push(Some(bound.len()));
             let name = format!("EXPR${}", bound.len());
             bound.push(LogicalCall { function, args, distinct: call.distinct, filter, name, sql_type: returns });
         }
@@ -350,7 +357,7 @@ impl Binder<'_> {
         columns.extend(calls.iter().map(|c| PlanColumn::new(&c.name, c.sql_type.clone())));
         let width = key_positions.len();
         env.plan = Plan::new(Node::Aggregate(Aggregate { input: Box::new(input), keys: key_positions, sets: keys.sets.clone(), calls }), columns);
-        Ok((width..env.plan.columns.len()).map(|i| super::column(&env.plan, i)).collect())
+        Ok(places.into_iter().map(|place| place.map_or_else(|| Expr::bigint(0), |i| super::column(&env.plan, width + i))).collect())
     }
 }
 

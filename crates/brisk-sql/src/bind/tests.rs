@@ -113,6 +113,17 @@ fn grouping_sets() {
 }
 
 #[test]
+fn grouping_without_sets_is_zero() {
+    check(
+        "SELECT item, GROUPING(item), COUNT(*) FROM bids GROUP BY item;",
+        "
+        Project [item=$0, EXPR$1=0:BIGINT, EXPR$2=$1]
+          Aggregate by [0] [COUNT()]
+            Scan default_catalog.default_database.bids",
+    );
+}
+
+#[test]
 fn windows() {
     check(
         "SELECT item, window_end, COUNT(*) FROM TABLE(HOP(TABLE bids, DESCRIPTOR(ts), INTERVAL '1' MINUTE, INTERVAL '5' MINUTE)) GROUP BY item, window_start, window_end;",

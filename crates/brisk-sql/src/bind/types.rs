@@ -38,7 +38,8 @@ fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
         TypeKind::Array(item) => DataType::Array(inner(item)?),
         TypeKind::Multiset(item) => DataType::Multiset(inner(item)?),
         TypeKind::Map(key, value) => DataType::Map(inner(key)?, inner(value)?),
-        TypeKind::Row(fields) => {
+        // A value of a class is a row of its fields.
+        TypeKind::Row(fields) | TypeKind::Structured { fields, .. } => {
             let field = |f: &ast::RowField| Ok(Column::new(&f.name.value, sql_type(places, &f.data_type)?));
             DataType::Row(fields.iter().map(field).collect::<Result<_>>()?)
         }
@@ -48,8 +49,8 @@ fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
                 Error::unsupported("TIMESTAMP WITH TIME ZONE is not supported").with_remedy("use TIMESTAMP_LTZ, or TIMESTAMP and a column for the zone")
             );
         }
-        TypeKind::Raw { .. } | TypeKind::Structured { .. } => {
-            return Err(Error::unsupported("types of Java classes are not supported").with_remedy("use ROW<..> or BYTES"));
+        TypeKind::Raw { .. } => {
+            return Err(Error::unsupported("RAW types of Java classes are not supported").with_remedy("use ROW<..> or BYTES"));
         }
         TypeKind::Variant => return Err(Error::unsupported("VARIANT is not supported").with_remedy("keep the JSON text as STRING")),
         TypeKind::UserDefined(name) => {
