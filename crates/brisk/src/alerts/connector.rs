@@ -191,6 +191,7 @@ impl Sink for AlertSink {
             columns: self.columns.clone(),
             encoder: self.encoder.create(),
             text: Vec::new(),
+            withheld: BTreeMap::new(),
         }))
     }
 
@@ -214,6 +215,9 @@ struct AlertWriter {
     columns: Columns,
     encoder: Box<dyn Encoder>,
     text: Vec<u8>,
+    /// What `-U` took away, by key. Mostly its `+U` follows, and between the two nothing is over; where a filter dropped
+    /// the `+U` it is, which shows at the flush.
+    withheld: BTreeMap<String, Vec<Row>>,
 }
 
 impl SinkWriter for AlertWriter {
@@ -225,7 +229,14 @@ impl SinkWriter for AlertWriter {
         let lines = self.text.split(|b| *b == b'\n').filter(|line| !line.is_empty());
         for (number, line) in lines.enumerate() {
             let values: BTreeMap<String, Value> = serde_json::from_slice(line).map_err(|e| Error::internal(format!("a row of alerts: {e}")))?;
-            if let Some(row) = self.columns.row(values, batch.kind(number), &self.severity) {
+            let kind = batch.kind(number);
+            let Some(row) = self.columns.row(values, kind, &self.severity) else { continue };
+            if self.columns.keyed {
+                self.withheld.remove(&row.key);
+            }
+            if kind == RowKind::UpdateBefore {
+                self.withheld.entry(row.key.clone()).or_default().push(row);
+            } else {
                 rule.row(self.subtask, row, now_ms);
             }
         }
@@ -235,6 +246,16 @@ impl SinkWriter for AlertWriter {
     }
 
     fn flush(&mut self) -> Result<()> {
+        if self.withheld.is_empty() {
+            return Ok(());
+        }
+        let now_ms = self.alerts.now_ms();
+        let mut rule = self.rule.lock().unwrap_or_else(PoisonError::into_inner);
+        for row in std::mem::take(&mut self.withheld).into_values().flatten() {
+            rule.row(self.subtask, row, now_ms);
+        }
+        drop(rule);
+        self.alerts.wake();
         Ok(())
     }
 
@@ -293,9 +314,9 @@ impl Columns {
         let change = match (self.keyed, kind.is_add(), fires) {
             (true, true, true) => RowChange::Firing,
             (_, true, false) => RowChange::Resolved,
-            (true, false, _) if kind == RowKind::Delete => RowChange::Deleted,
-            // Its +U follows. Of rows that said `resolved` none was counted.
-            (true, false, _) | (false, false, false) => return None,
+            (true, false, _) => RowChange::Deleted,
+            // Of rows that said `resolved` none was counted.
+            (false, false, false) => return None,
             (false, true, true) => RowChange::Added,
             (false, false, true) => RowChange::Removed,
         };

@@ -60,6 +60,7 @@ impl Run {
         let batch = RecordBatch::try_new(schema, (0..3).map(column).collect()).expect("a batch");
         let kinds = rows.iter().map(|r| RowKind::from_symbol(r[0]).expect("a kind")).collect();
         self.writer.write(&ChangelogBatch::new(batch, kinds)).expect("written");
+        self.writer.flush().expect("flushed");
     }
 
     fn drain(&self) {
@@ -139,6 +140,20 @@ fn retry_start(directory: &Path, channels: &serde_json::Value, checkpoint: &[Vec
         std::thread::sleep(Duration::from_millis(10));
     }
     Run::start(directory, channels, checkpoint.to_vec())
+}
+
+#[test]
+fn an_update_is_no_end_and_half_an_update_is() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let fake = HttpFake::start(vec![Reply::ok("")]);
+    let mut run = Run::start(directory.path(), &hook(&fake), vec![]);
+    run.write(&["+I a firing 1", "+I b firing 1"]);
+    run.drain();
+    check(&fake, &["[FIRING:2] down [warning] 1; [warning] 1"]);
+    run.write(&["-U a firing 1", "+U a firing 2", "-U b firing 1"]);
+    run.drain();
+    check(&fake, &["[RESOLVED:1] down [warning] resolved: 1"]);
+    assert_eq!(run.alerts.active().iter().map(|(view, _)| (view.key.as_str(), view.summary.as_str())).collect::<Vec<_>>(), [("a", "2")]);
 }
 
 #[test]
