@@ -112,6 +112,8 @@ pub(crate) struct Shared {
     /// Told when more is durable, or never will be.
     durable: Condvar,
     next_instance: AtomicU64,
+    /// Held while the positions of consumers are written: several jobs take their checkpoints at a time.
+    keeping: Mutex<()>,
 }
 
 struct State {
@@ -162,6 +164,7 @@ impl DurableLog {
             work: Condvar::new(),
             durable: Condvar::new(),
             next_instance: AtomicU64::new(0),
+            keeping: Mutex::new(()),
         });
         let name = format!("log-{}", directory.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default());
         let for_writer = shared.clone();
@@ -359,6 +362,7 @@ impl Shared {
 
     /// Gives back what every consumer has passed, and keeps their positions for the next start.
     fn after_consumers_changed(&self) -> Result<(), LogError> {
+        let _keeping = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let consumers = self.lock().consumers.clone();
         write_consumers(&self.directory, &consumers).map_err(|e| LogError::Failed(format!("{} cannot keep its consumers: {e}", self.name())))?;
         match consumers.values().min() {

@@ -199,3 +199,18 @@ fn a_source_resumes_and_gives_space_back() {
     records.extend(read_all(&mut *resumed));
     assert_eq!(records, (0..40).map(record).collect::<Vec<_>>());
 }
+
+/// Jobs that share a log take their checkpoints when they like.
+#[test]
+fn consumers_move_on_at_the_same_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    std::thread::scope(|scope| {
+        for name in ["a", "b", "c", "d"] {
+            let consumer = log.consumer(name, 0);
+            scope.spawn(move || (1..=200).for_each(|position| consumer.passed(position).unwrap()));
+        }
+    });
+    drop(log);
+    assert!(open(dir.path()).consumers().iter().all(|(_, position)| *position == 200));
+}
