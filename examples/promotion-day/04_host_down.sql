@@ -8,27 +8,27 @@ CREATE TABLE heartbeats (
   WATERMARK FOR metric_time AS metric_time - INTERVAL '1' SECOND
 ) WITH ('connector' = 'http', 'path' = '/ingest/metrics', 'format' = 'json');
 
-CREATE TABLE host_state (host STRING, state STRING, event_time TIMESTAMP(3), PRIMARY KEY (host) NOT ENFORCED) WITH ('connector' = 'live');
+CREATE TABLE host_state (host STRING, down BOOLEAN, event_time TIMESTAMP(3), PRIMARY KEY (host) NOT ENFORCED) WITH ('connector' = 'live');
 
-CREATE TABLE alerts (name STRING, host STRING, severity STRING, state STRING, summary STRING, detail STRING, event_time TIMESTAMP(3), PRIMARY KEY (name, host) NOT ENFORCED)
+CREATE TABLE alerts (name STRING, host STRING, severity STRING, firing BOOLEAN, summary STRING, detail STRING, event_time TIMESTAMP(3), PRIMARY KEY (name, host) NOT ENFORCED)
 WITH (
   'connector' = 'alert', 'channels' = 'mail, hook', 'title' = '[{{state}}] {{summary}}', 'text' = '{{detail}}',
   'group-by' = '*', 'group-wait' = '0 s', 'group-interval' = '1 s'
 );
 
 CREATE VIEW host_events AS
-SELECT host, 'firing' AS state, window_end AS event_time, CONCAT(host, ' is silent') AS summary,
-       CONCAT('no heartbeat for five seconds, after ', CAST(COUNT(*) AS STRING)) AS detail
+SELECT host, TRUE AS down, window_end AS event_time, CONCAT(host, ' is silent') AS summary,
+       CONCAT('silent for five seconds, after ', CAST(COUNT(*) AS STRING), ' heartbeats') AS detail
 FROM TABLE(SESSION(TABLE heartbeats PARTITION BY host, DESCRIPTOR(metric_time), INTERVAL '5' SECOND))
 GROUP BY host, window_start, window_end
 UNION ALL
-SELECT host, 'resolved' AS state, metric_time AS event_time, CONCAT(host, ' is back') AS summary, 'heartbeats again' AS detail
+SELECT host, FALSE AS down, metric_time AS event_time, CONCAT(host, ' is back') AS summary, 'heartbeats again' AS detail
 FROM (
   SELECT host, metric_time, LAG(metric_time) OVER (PARTITION BY host ORDER BY metric_time) AS before FROM heartbeats
 ) WHERE metric_time >= before + INTERVAL '5' SECOND;
 
 EXECUTE STATEMENT SET
 BEGIN
-  INSERT INTO host_state SELECT host, state, event_time FROM host_events;
-  INSERT INTO alerts SELECT 'host down', host, 'critical', state, summary, detail, event_time FROM host_events;
+  INSERT INTO host_state SELECT host, down, event_time FROM host_events;
+  INSERT INTO alerts SELECT 'host down', host, 'critical', down, summary, detail, event_time FROM host_events;
 END;

@@ -40,6 +40,6 @@ BEGIN
   INSERT INTO host_load SELECT * FROM load_by_host;
 
   INSERT INTO alerts
-  SELECT 'cpu', host, 'warning', CONCAT('CPU of ', host, ' is over ', CAST(threshold AS STRING), '%'), ROUND(cpu_p75, 1), window_end
+  SELECT 'cpu', host, 'warning', CONCAT(host, ': CPU over ', CAST(threshold AS STRING), '%'), ROUND(cpu_p75, 1), window_end
   FROM load_by_host WHERE cpu_p75 > threshold;
 END;

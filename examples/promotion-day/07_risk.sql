@@ -42,12 +42,12 @@ FROM trades MATCH_RECOGNIZE (
 EXECUTE STATEMENT SET
 BEGIN
   INSERT INTO risks
-  SELECT order_time, 'sweep', who, CONCAT(CAST(bought AS STRING), ' of the 1-yuan item in a minute'), CAST(NULL AS DECIMAL(10, 2)) FROM sweeps;
+  SELECT order_time, 'sweep', who, CONCAT(CAST(bought AS STRING), ' in a minute'), CAST(NULL AS DECIMAL(10, 2)) FROM sweeps;
 
   INSERT INTO risks
-  SELECT hit_time, 'card', card, CONCAT(CAST(probes AS STRING), ' probes, then one payment'), hit_amount FROM probes;
+  SELECT hit_time, 'card', card, CONCAT(CAST(probes AS STRING), ' probes, then'), hit_amount FROM probes;
 
-  INSERT INTO alerts SELECT 'sweep', who, 'warning', CONCAT(who, ' sweeps the 1-yuan item'), CONCAT(CAST(bought AS STRING), ' within a minute'), order_time FROM sweeps;
+  INSERT INTO alerts SELECT 'sweep', who, 'warning', CONCAT('1-yuan sweep by ', who), CONCAT(CAST(bought AS STRING), ' within a minute'), order_time FROM sweeps;
 
   INSERT INTO alerts SELECT 'card', card, 'critical', CONCAT(card, ' was probed'), CONCAT(CAST(probes AS STRING), ' small payments, then ', CAST(hit_amount AS STRING), ' yuan'), hit_time FROM probes;
 END;

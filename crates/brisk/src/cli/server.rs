@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::alerts::Alerts;
+use crate::page::{self, Home};
 use crate::server::{Extension, Server};
 use crate::settings::Settings;
 
@@ -25,6 +26,7 @@ pub struct ServerArgs {
 }
 
 pub fn run(args: ServerArgs) -> anyhow::Result<()> {
+    log_to_standard_error();
     let settings = settings(args)?;
     let data_dir = settings.data_dir.clone();
     let extensions = extensions(&settings)?;
@@ -39,9 +41,17 @@ pub fn run(args: ServerArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What people must know goes to standard error, with the time.
+fn log_to_standard_error() {
+    // An error means that a log is set up already.
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).with_ansi(false).with_target(false).try_init();
+}
+
 /// What other parts of the program add to the server.
 pub fn extensions(settings: &Settings) -> brisk_core::Result<Vec<Extension>> {
-    Ok(vec![Alerts::open(&settings.alerts, Some(&settings.data_dir))?.extension()])
+    let alerts = Alerts::open(&settings.alerts, Some(&settings.data_dir))?;
+    let routes = page::routes(Home::Jobs, vec![page::jobs(), page::alerts(alerts.clone())]);
+    Ok(vec![alerts.extension(), Extension { routes, ..Extension::default() }])
 }
 
 fn settings(args: ServerArgs) -> anyhow::Result<Settings> {

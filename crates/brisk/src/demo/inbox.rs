@@ -41,7 +41,8 @@ impl Inbox {
 
     pub fn add_hook(&self, title: &str, text: &str, resolved: bool) {
         let mut arrived = self.lock();
-        let arrival = Arrival { resolved, ..arrived.arrival(title, text) };
+        let named = arrived.arrival(title, text);
+        let arrival = Arrival { resolved: resolved || named.resolved, ..named };
         push(&mut arrived.hooks, arrival);
     }
 

@@ -36,7 +36,7 @@ pub struct LoadOptions {
 /// Events come in steps of this length.
 const STEP_MS: i64 = 250;
 /// How much of the past is made at the start.
-const HISTORY_MS: i64 = 5 * 60_000;
+const HISTORY_MS: i64 = 6 * 60_000 + 5_000;
 const HISTORY_STEP_MS: i64 = 2_000;
 
 /// A span of time that events are made for.
@@ -52,6 +52,7 @@ pub struct Events {
     pub lines: String,
 }
 
+/// Runs until the standard input ends, or the log cannot be written.
 pub fn run(options: LoadOptions) -> Result<()> {
     let told = listen()?;
     let mut client = Client::new(options.server);
@@ -66,9 +67,7 @@ pub fn run(options: LoadOptions) -> Result<()> {
     let mut troubles = Troubles::default();
     let mut from_ms = now;
     loop {
-        if !troubles.hear(&told) {
-            return Ok(());
-        }
+        troubles.hear(&told);
         let span = Span { from_ms, to_ms: SystemClock.now_ms().max(from_ms) };
         application.step(span, &troubles)?;
         client.post_all(shop.step(span, &troubles));
@@ -88,6 +87,8 @@ fn listen() -> Result<Receiver<String>> {
                 return;
             }
         }
+        // At once: a server that is started next must not be sent what was meant for the one that ended.
+        std::process::exit(0);
     })?;
     Ok(receiver)
 }
@@ -99,15 +100,9 @@ pub struct Troubles {
 }
 
 impl Troubles {
-    /// Takes what was told; `false` when there is nobody to tell any more.
-    fn hear(&mut self, told: &Receiver<String>) -> bool {
-        use std::sync::mpsc::TryRecvError;
-        loop {
-            match told.try_recv() {
-                Ok(line) => self.take(&line, SystemClock.now_ms()),
-                Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => return false,
-            }
+    fn hear(&mut self, told: &Receiver<String>) {
+        for line in told.try_iter() {
+            self.take(&line, SystemClock.now_ms());
         }
     }
 

@@ -49,8 +49,8 @@ export class LineChart {
   }
 }
 
-/** The next of 1, 2, 4, 6, 8, 10 times a power of ten. */
+/** The next round number, such as 1.5, 2 or 2.5 times a power of ten. */
 function nice(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].map((n) => n * power).find((n) => n >= value);
+  return [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((n) => n * power).find((n) => n >= value);
 }

@@ -4,30 +4,47 @@ import { empty, filled, find, keep, make, setText } from "../dom.js";
 import { millis, time } from "../format.js";
 
 const MOST = 12;
+const RECOVERED = 3;
 
 export function start(source) {
-  source.on(["alerts"], () => active(source.topics.get("alerts")?.active ?? []));
+  const ended = new Map();
+  source.on(["alerts"], () => active(source.topics.get("alerts")?.active, ended));
   source.on(["demo"], () => delivered(source.topics.get("demo")));
 }
 
-function active(alerts) {
+const key = (alert) => `${alert.table} ${alert.key}`;
+
+/** What fires, and below it what has just recovered. */
+function active(alerts, ended) {
   const parent = find("alerts");
+  if (!alerts) return empty(parent, "waiting for the rules");
+  recover(alerts, ended);
   setText(find("alerts-now"), alerts.length ? `${alerts.length} firing` : "");
-  if (!alerts.length) return empty(parent, "all quiet: cause some trouble");
+  if (!alerts.length && !ended.size) return empty(parent, "all quiet: cause some trouble");
   filled(parent);
   const create = () => make("li", {}, make("strong", {}, make("span"), make("time")), make("p"));
   const newest = [...alerts].sort((a, b) => millis(b.starts_at) - millis(a.starts_at));
-  keep(parent, newest, (a) => `${a.table} ${a.key}`, create, (element, alert) => {
-    element.className = `firing ${alert.severity}`;
+  const recovered = [...ended.values()].sort((a, b) => b.ended_ms - a.ended_ms).slice(0, RECOVERED);
+  keep(parent, [...newest, ...recovered], key, create, (element, alert) => {
+    element.className = alert.ended_ms ? "recovered" : `firing ${alert.severity}`;
     setText(element.firstChild.firstChild, alert.summary);
-    setText(element.firstChild.lastChild, time(alert.starts_at));
+    setText(element.firstChild.lastChild, alert.ended_ms ? `recovered ${time(alert.ended_ms)}` : time(alert.starts_at));
     setText(element.lastChild, alert.text);
   });
 }
 
+let fired = new Map();
+
+function recover(alerts, ended) {
+  const firing = new Map(alerts.map((a) => [key(a), a]));
+  for (const [id, alert] of fired) if (!firing.has(id)) ended.set(id, { ...alert, ended_ms: Date.now() });
+  for (const id of firing.keys()) ended.delete(id);
+  fired = firing;
+}
+
 function delivered(demo) {
   const parent = find("inbox");
-  const all = [...(demo?.mails ?? []).map((m) => ({ ...m, kind: "mail" })), ...(demo?.hooks ?? []).map((h) => ({ ...h, kind: "webhook" }))];
+  const all = [...(demo?.mails ?? []).map((m) => ({ ...m, kind: "mail" })), ...(demo?.hooks ?? []).map((h) => ({ ...h, kind: "hook" }))];
   if (!all.length) return empty(parent, "nothing delivered so far");
   filled(parent);
   const create = () => make("li", {}, make("time"), make("span", { class: "tag" }), make("span", { class: "tag" }), make("span", { class: "body" }));
@@ -37,7 +54,8 @@ function delivered(demo) {
     setText(at, time(m.received_ms));
     setText(kind, m.kind);
     kind.className = `tag ${m.kind === "mail" ? "" : "violet"}`;
-    setText(state, m.resolved ? "recovered" : "firing");
+    setText(state, m.resolved ? "✓" : "▲");
+    state.ariaLabel = m.resolved ? "recovered" : "firing";
     state.className = `tag ${m.resolved ? "green" : "red"}`;
     setText(body, m.title);
     element.title = m.text;

@@ -30,7 +30,7 @@ function vitals(rate, lags, checkpoints) {
 }
 
 function draw(now, rates) {
-  const running = now.jobs.filter((j) => j.state === "RUNNING" || j.state === "running");
+  const running = now.jobs.filter((j) => j.state === "Running");
   const total = [...rates.values()].reduce((sum, r) => sum + r, 0);
   const lags = running.map((j) => lag(now, j)).filter((l) => l != null);
   const checkpoints = running.filter((j) => j.last_checkpoint).map((j) => j.last_checkpoint.duration_ms);

@@ -10,7 +10,7 @@ export function start(source) {
     const rows = source.rows("host_load").sort((a, b) => a.host.localeCompare(b.host));
     if (!rows.length) return empty(find("hosts"), "waiting for heartbeats");
     const down = new Map(source.rows("host_state").map((r) => [r.host, r]));
-    draw(rows.map((r) => ({ ...r, silent: down.get(r.host)?.state === "firing" })));
+    draw(rows.map((r) => ({ ...r, silent: down.get(r.host)?.down === true })));
   });
 }
 
