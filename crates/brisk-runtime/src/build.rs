@@ -141,7 +141,7 @@ impl Run {
                 unit: self.unit(node, index)?,
                 targets: Vec::new(),
                 combiner: (number > 0).then(|| self.inner_combiner(node)).flatten(),
-                watermark_in: Watermark::MIN,
+                watermark_in: self.point.as_ref().map_or(Watermark::MIN, |p| p.operator_watermark(&self.plan.operator_ids[node])),
                 watermark_out: Watermark::MIN,
                 metrics,
                 want_full: Arc::new(AtomicBool::new(false)),

@@ -136,6 +136,7 @@ impl Link {
                 let full = request.full || self.want_full.load(Ordering::Relaxed);
                 let writer = capture.insert(Capture::new(if full { SnapshotKind::Full } else { SnapshotKind::Incremental }));
                 operator.snapshot(writer)?;
+                manifest.watermark = Some(self.watermark_in).filter(|w| ![Watermark::MIN, Watermark::MAX].contains(w));
             }
             Unit::Operator(_) => {}
             Unit::Sink(writer) => {

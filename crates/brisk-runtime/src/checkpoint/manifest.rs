@@ -43,6 +43,10 @@ pub struct SubtaskManifest {
     pub writer_state: Option<Blob>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub committables: Vec<Blob>,
+    /// The watermark that an operator had been given, so that time does not go back for it after a restore. Not state:
+    /// it may be left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -122,7 +126,7 @@ impl Manifest {
 impl OperatorManifest {
     /// Whether a restore without this operator loses something.
     pub fn has_state(&self) -> bool {
-        self.subtasks.iter().any(|s| *s != SubtaskManifest::default())
+        self.subtasks.iter().any(|s| *s != SubtaskManifest { watermark: s.watermark, ..SubtaskManifest::default() })
     }
 
     /// The key groups of each former subtask.

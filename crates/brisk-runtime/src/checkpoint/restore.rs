@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, UInt16Array};
 use arrow_select::filter::{filter, filter_record_batch};
+use brisk_core::Watermark;
 use brisk_core::key_group::{hash_bytes, key_group_range, mix};
 use brisk_core::snapshot::SnapshotReader;
 use brisk_core::source::SplitState;
@@ -142,9 +143,18 @@ impl RestorePoint {
     pub fn watermarks(&self, operator_id: &str) -> (BTreeMap<String, i64>, Option<i64>) {
         let sources: Vec<_> = self.subtasks(operator_id).iter().filter_map(|s| s.source.as_ref()).collect();
         let splits = sources.iter().flat_map(|s| s.watermarks.clone()).collect();
-        // A subtask without a watermark holds the others back, as it did before.
-        let combined = sources.iter().map(|s| s.watermark).min().flatten();
+        // A subtask without a watermark holds the others back, as it did before; one without splits held back nobody.
+        let reading = || sources.iter().filter(|s| !s.splits.is_empty());
+        let combined = match reading().next() {
+            Some(_) => reading().map(|s| s.watermark).min().flatten(),
+            None => sources.iter().map(|s| s.watermark).min().flatten(),
+        };
         (splits, combined)
+    }
+
+    /// The watermark that every former subtask of an operator had been given at least.
+    pub fn operator_watermark(&self, operator_id: &str) -> i64 {
+        self.subtasks(operator_id).iter().map(|s| s.watermark).min().flatten().unwrap_or(Watermark::MIN)
     }
 
     pub fn writer_states(&self, operator_id: &str) -> Vec<Vec<u8>> {

@@ -19,16 +19,20 @@ pub fn run(mut command: Command) -> Run {
     Run { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) }
 }
 
-/// Waits for the end of a child, at most so long.
-pub fn wait(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
+/// What a test waits for must come within this.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Waits for the end of a child, or until `done`.
+pub fn wait_until(child: &mut Child, done: impl Fn() -> bool) -> Option<ExitStatus> {
     let begin = Instant::now();
     loop {
         if let Some(status) = child.try_wait().expect("a child can be waited for") {
             return Some(status);
         }
-        if begin.elapsed() > patience {
+        if done() {
             return None;
         }
-        std::thread::sleep(Duration::from_millis(2));
+        assert!(begin.elapsed() < LIMIT, "the program neither ends nor gets anywhere");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }

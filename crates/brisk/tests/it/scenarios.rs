@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use crate::program::{self, Run};
 
@@ -79,7 +78,15 @@ fn the_answers_do_not_depend_on_the_size_of_batches() {
     check("row by row", &["--batch-rows", "1"]);
 }
 
-/// Kills each script at growing times until it ends by itself, resuming from its checkpoints, at changing parallelism.
+/// The number of the newest complete checkpoint; 0 without any.
+fn newest_checkpoint(dir: &Path) -> u64 {
+    let complete = |path: PathBuf| path.join("manifest.json").is_file().then_some(path);
+    let number = |path: PathBuf| path.file_name()?.to_str()?.strip_prefix("chk-")?.parse().ok();
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|e| complete(e.path()).and_then(number)).max().unwrap_or(0)
+}
+
+/// Kills each script three times as soon as it has another checkpoint, and resumes it, at changing parallelism.
 #[test]
 fn the_answers_survive_kills() {
     let mut restored = 0;
@@ -93,8 +100,9 @@ fn the_answers_survive_kills() {
             let options = [&checkpoints[..], &["--batch-rows", "64", "--parallelism", parallelism]].concat();
             let mut command = command(&name, &options);
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("brisk starts");
-            let patience = Duration::from_millis(if kills < 3 { 40 + 15 * attempt as u64 } else { 60_000 });
-            let ended = program::wait(&mut child, patience);
+            let before = newest_checkpoint(dir.path());
+            let ended =
+                if kills < 3 { program::wait_until(&mut child, || newest_checkpoint(dir.path()) > before) } else { program::wait_until(&mut child, || false) };
             if ended.is_none() {
                 child.kill().expect("a child can be killed");
                 kills += 1;
