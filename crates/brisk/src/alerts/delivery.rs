@@ -55,6 +55,8 @@ pub enum Failed {
 const MINUTE_MS: i64 = 60_000;
 /// The most notifications that are put into one message.
 const MAX_MERGED: usize = 50;
+/// The most notifications that wait for one channel; further ones are given up.
+pub const MAX_WAITING: usize = 10_000;
 
 impl Queue {
     pub fn new(limits: Limits) -> Self {
@@ -141,9 +143,15 @@ impl Runner {
         Self { shared }
     }
 
-    pub fn offer(&self, delivery: Delivery) {
-        self.shared.lock().offer(delivery);
+    /// `false` if too many wait already.
+    pub fn offer(&self, delivery: Delivery) -> bool {
+        let mut queue = self.shared.lock();
+        if queue.len() >= MAX_WAITING {
+            return false;
+        }
+        queue.offer(delivery);
         self.shared.wake.notify_all();
+        true
     }
 
     pub fn waiting(&self) -> usize {

@@ -214,11 +214,9 @@ impl Alerts {
             rule.hasten(now_ms);
             self.tell(&mut rule, now_ms);
         }
-        #[expect(clippy::disallowed_methods, reason = "waits for threads that send")]
         let end = Instant::now() + timeout;
         loop {
             let waiting: usize = lock(&self.runners).values().map(|(_, runner)| runner.waiting()).sum();
-            #[expect(clippy::disallowed_methods, reason = "waits for threads that send")]
             let late = Instant::now() >= end;
             if waiting == 0 || late {
                 return waiting == 0;
@@ -243,7 +241,9 @@ impl Alerts {
         }
         let (channel, limits) = channels::open(name, options)?;
         let runner = Runner::start(name.to_owned(), channel, limits, self.outbox.clone(), self.clock.clone());
-        for delivery in self.outbox.pending().into_iter().filter(|d| d.channel == name) {
+        let mut waiting: Vec<Delivery> = self.outbox.pending().into_iter().filter(|d| d.channel == name).collect();
+        waiting.sort_by_key(|d| d.created_ms);
+        for delivery in waiting {
             runner.offer(delivery);
         }
         runners.insert(name.to_owned(), (options.clone(), runner));
@@ -326,7 +326,16 @@ impl Alerts {
         let runners = lock(&self.runners);
         for delivery in deliveries {
             match runners.get(&delivery.channel) {
-                Some((_, runner)) => runner.offer(delivery),
+                Some((_, runner)) => {
+                    let (id, channel) = (delivery.id.clone(), delivery.channel.clone());
+                    if !runner.offer(delivery) {
+                        tracing::error!(channel, "too many notifications wait for the alert channel: one is given up");
+                        let error = format!("{} notifications waited already", delivery::MAX_WAITING);
+                        if let Err(e) = self.outbox.ended(&[id], self.now_ms(), 0, Some(&error)) {
+                            tracing::error!(channel, error = %e, "the end of an alert's delivery is not on disk");
+                        }
+                    }
+                }
                 // It waits in the outbox until the channel is defined again.
                 None => tracing::warn!(channel = delivery.channel, "an alert waits for a channel that is not defined"),
             }

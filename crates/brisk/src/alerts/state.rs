@@ -662,6 +662,70 @@ mod tests {
         );
     }
 
+    /// Draws rows, ticks, checkpoints and crashes; rows since the checkpoint come again after a crash. No step of an alert
+    /// may be told twice, and at the end people know what is.
+    #[test]
+    fn drawn_crashes_neither_repeat_nor_forget() {
+        for seed in 1..300_u64 {
+            let mut random = seed;
+            let mut draw = |below: u64| {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                random % below
+            };
+            let policy = Policy { repeat_interval_ms: i64::MAX / 2, ..policy() };
+            let mut state = State::new(policy.clone());
+            let (mut told, mut steps) = (BTreeMap::new(), BTreeSet::new());
+            let (mut saved, mut since): (Vec<Alert>, Vec<Row>) = (Vec::new(), Vec::new());
+            let mut tick = |state: &mut State, told: &mut BTreeMap<String, Told>, now: i64| {
+                for action in state.step(Event::Tick { muted: &|_| false }, now) {
+                    let Action::Notify(n) = action else { continue };
+                    for alert in n.firing.iter().chain(&n.resolved) {
+                        assert!(steps.insert((alert.key.clone(), alert.step)), "seed {seed}: {} {} was told twice", alert.key, alert.step);
+                        told.insert(alert.key.clone(), Told { step: alert.step, at_ms: now });
+                    }
+                }
+            };
+            let mut now = 0;
+            for _ in 0..200 {
+                now += draw(8) as i64;
+                match draw(10) {
+                    0 => {
+                        saved = state.alerts().cloned().collect();
+                        since.clear();
+                    }
+                    1 => {
+                        state = State::new(policy.clone());
+                        state.restore(saved.clone(), told.clone(), false, now);
+                        for row in &since {
+                            now += draw(3) as i64;
+                            state.step(Event::Row(row.clone()), now);
+                            tick(&mut state, &mut told, now);
+                        }
+                    }
+                    2..=5 => tick(&mut state, &mut told, now),
+                    _ => {
+                        let key = ["a", "b", "x/c"][draw(3) as usize].to_owned();
+                        let group = key.split_once('/').map_or("", |(g, _)| g).to_owned();
+                        let change = if draw(2) == 0 { RowChange::Firing } else { RowChange::Resolved };
+                        let row = Row { key, group, change, ..Row::default() };
+                        since.push(row.clone());
+                        state.step(Event::Row(row), now);
+                    }
+                }
+            }
+            for _ in 0..3 {
+                now += 100;
+                tick(&mut state, &mut told, now);
+            }
+            for alert in state.alerts() {
+                let known = told.get(&alert.key).is_some_and(|t| t.step % 2 == 1);
+                assert_eq!(known, alert.is_firing(), "seed {seed}: what people know of {alert:?}");
+            }
+        }
+    }
+
     #[test]
     fn a_fresh_start_does_not_repeat_what_still_fires() {
         check(

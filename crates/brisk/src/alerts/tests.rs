@@ -177,6 +177,36 @@ fn silenced_alerts_are_told_when_the_silence_ends() {
 }
 
 #[test]
+fn silences_are_managed_by_rest() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let alerts = Alerts::open(&serde_json::Value::Null, Some(directory.path())).expect("opens");
+    let settings = crate::settings::Settings { listen: ([127, 0, 0, 1], 0).into(), data_dir: directory.path().to_owned(), ..Default::default() };
+    let server = crate::server::Server::start(settings, vec![alerts.extension()]).expect("serves");
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().into();
+    let url = |path: &str| format!("http://{}/api/alerts{path}", server.address());
+    let text = |reply: Result<ureq::http::Response<ureq::Body>, ureq::Error>| {
+        let mut reply = reply.expect("an answer");
+        format!("{} {}", reply.status().as_u16(), reply.body_mut().read_to_string().expect("text"))
+    };
+    let json = "application/json";
+    let ask = r#"{"matchers": [{"name": "host", "op": "=~", "value": "web-.*"}], "starts_ms": 5, "ends_ms": 9, "comment": "works"}"#;
+    let made = text(agent.post(url("/silences")).header("content-type", json).send(ask));
+    assert!(made.starts_with("201 ") && made.contains(r#""id":"1""#) && made.contains(r#""state":"expired""#), "{made}");
+    let wrong =
+        text(agent.post(url("/silences")).header("content-type", json).send(r#"{"matchers": [{"name": "a", "op": "=~", "value": "("}], "duration": "1 h"}"#));
+    assert!(wrong.starts_with("400 ") && wrong.contains("matcher a"), "{wrong}");
+    let replaced =
+        text(agent.put(url("/silences/1")).header("content-type", json).send(r#"{"matchers": [{"name": "host", "value": "a"}], "duration": "1 h"}"#));
+    assert!(replaced.starts_with("200 ") && replaced.contains(r#""state":"active""#), "{replaced}");
+    let listed = text(agent.get(url("/silences")).call());
+    assert_eq!(listed.matches(r#""id""#).count(), 1, "{listed}");
+    assert_eq!(text(agent.delete(url("/silences/1")).call()), "204 ");
+    assert!(text(agent.get(url("/silences/1")).call()).starts_with("404 "));
+    assert_eq!(text(agent.get(url("")).call()), r#"200 {"alerts":[],"channels":[],"rules":[]}"#);
+    assert_eq!(text(agent.get(url("/history?limit=1")).call()), r#"200 {"history":[],"pending":[]}"#);
+}
+
+#[test]
 fn tables_are_checked_when_they_are_planned() {
     let alerts = Alerts::only_plans();
     let error = |alerts: &Arc<Alerts>, options: &[(&str, &str)]| alerts.connector().sink(&table(options)).map_or_else(|e| e.to_string(), |s| s.describe());
