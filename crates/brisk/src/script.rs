@@ -47,10 +47,6 @@ struct RunningJob {
 }
 
 impl ScriptRunner {
-    pub fn new(options: ScriptOptions) -> Self {
-        Self::with_registry(options, ProgramRegistry::default())
-    }
-
     pub fn with_registry(options: ScriptOptions, registry: ProgramRegistry) -> Self {
         Self { session: Session::new(Options::default()), registry, options, jobs: Vec::new(), started: 0 }
     }

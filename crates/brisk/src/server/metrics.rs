@@ -56,8 +56,7 @@ impl Samples {
         let running = f64::from(u8::from(status.state == JobState::Running));
         self.add("flink_jobmanager_job_runningState", Kind::Gauge, &labels, running);
         self.add("flink_jobmanager_job_numRestarts", Kind::Gauge, &labels, f64::from(status.restarts));
-        let good = status.checkpoints.iter().filter(|c| c.failure.is_none());
-        if let Some(last) = good.last() {
+        if let Some(last) = status.checkpoints.iter().rev().find(|c| c.failure.is_none()) {
             self.add("flink_jobmanager_job_lastCompletedCheckpointId", Kind::Gauge, &labels, last.id as f64);
             self.add("flink_jobmanager_job_lastCheckpointDuration", Kind::Gauge, &labels, last.duration_ms as f64);
             self.add("flink_jobmanager_job_lastCheckpointSize", Kind::Gauge, &labels, last.written_bytes as f64);

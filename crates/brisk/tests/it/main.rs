@@ -5,3 +5,4 @@ mod ingest;
 mod process;
 mod program;
 mod scenarios;
+mod server;
