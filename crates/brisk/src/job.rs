@@ -33,12 +33,11 @@ impl SessionOptions<'_> {
     }
 
     pub fn time_zone(&self) -> Result<chrono_tz::Tz> {
-        match self.text("table.local-time-zone").as_deref() {
-            None | Some("default") => Ok(chrono_tz::Tz::UTC),
-            Some(name) => name.parse().map_err(|_| {
-                Error::invalid(format!("'table.local-time-zone' = '{name}' is not a time zone")).with_remedy("write one like 'Asia/Shanghai' or 'UTC'")
-            }),
+        let mut options = brisk_sql::session::Options::default();
+        if let Some(name) = self.text("table.local-time-zone") {
+            options.set("table.local-time-zone", &name)?;
         }
+        Ok(options.time_zone())
     }
 
     /// `fallback_dir`: where checkpoints go if the script does not say.
