@@ -134,7 +134,7 @@ impl Generator {
         let city = next_city(&mut self.random);
         let state = next_state(&mut self.random);
         let size = 8 + (name.len() + email.len() + card.len() + city.len() + state.len()) as i32;
-        let extra = texts.extra(&mut self.random, size, self.person_size);
+        let extra = Texts::next_extra(&mut self.random, size, self.person_size);
         let id = self.proportions.last_person(event) + FIRST_PERSON_ID;
         if columns.begin(EventKind::Person) {
             let c = &mut columns.person;
@@ -145,7 +145,9 @@ impl Generator {
             c.text(4, city);
             c.text(5, state);
             c.long(6, time);
-            c.text(7, extra);
+            if c.wants(7) {
+                c.text(7, texts.extra(extra));
+            }
         }
     }
 
@@ -167,7 +169,7 @@ impl Generator {
         next_string(random, 100, ' ', description);
         let reserve = initial_bid + next_price(random);
         let size = 8 + (name.len() + description.len()) as i32 + 8 + 8 + 8 + 8 + 8;
-        let extra = texts.extra(random, size, self.auction_size);
+        let extra = Texts::next_extra(random, size, self.auction_size);
         if columns.begin(EventKind::Auction) {
             let c = &mut columns.auction;
             c.long(0, id);
@@ -179,7 +181,9 @@ impl Generator {
             c.long(6, expires);
             c.long(7, seller);
             c.long(8, category);
-            c.text(9, extra);
+            if c.wants(9) {
+                c.text(9, texts.extra(extra));
+            }
         }
     }
 
@@ -206,7 +210,7 @@ impl Generator {
                 (HOT_CHANNELS[i], &texts.hot_urls[i])
             }
         };
-        let extra = texts.extra(random, 8 + 8 + 8 + 8, self.bid_size);
+        let extra = Texts::next_extra(random, 8 + 8 + 8 + 8, self.bid_size);
         if columns.begin(EventKind::Bid) {
             let c = &mut columns.bid;
             c.long(0, auction);
@@ -217,7 +221,9 @@ impl Generator {
             c.text(3, channel);
             c.text(4, url);
             c.long(5, time);
-            c.text(6, extra);
+            if c.wants(6) {
+                c.text(6, texts.extra(extra));
+            }
         }
     }
 }

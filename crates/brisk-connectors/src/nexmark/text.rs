@@ -1,5 +1,7 @@
 //! The random texts of Nexmark events, as the reference generator makes them.
 
+use std::ops::Range;
+
 use super::random::SplittableRandom;
 
 const MIN_LENGTH: i32 = 3;
@@ -38,10 +40,12 @@ impl Texts {
         Self { pool, hot_urls, channels }
     }
 
-    /// A text that makes an event of `so_far` bytes `average` bytes long on the average. Empty if it is longer already.
-    pub fn extra(&self, random: &mut SplittableRandom, so_far: i32, average: i32) -> &str {
+    /// Draws a text that makes an event of `so_far` bytes `average` bytes long on the average; empty if it is longer
+    /// already. Gives the place of the text, since most callers do not look at it.
+    #[inline]
+    pub fn next_extra(random: &mut SplittableRandom, so_far: i32, average: i32) -> Range<usize> {
         if so_far > average {
-            return "";
+            return 0..0;
         }
         let missing = average - so_far;
         let spread = (f64::from(missing) * 0.2).round() as i32;
@@ -49,7 +53,12 @@ impl Texts {
         // A piece longer than half the pool is cut to that: the reference would draw it anew.
         let length = length.min(POOL_LENGTH as i32 / 2 - 1);
         let from = random.next_below(POOL_LENGTH as i32 - length) as usize;
-        &self.pool[from..from + length as usize]
+        from..from + length as usize
+    }
+
+    /// The text at a place that [`Texts::next_extra`] gave.
+    pub fn extra(&self, place: Range<usize>) -> &str {
+        &self.pool[place]
     }
 
     pub fn next_channel(&self, random: &mut SplittableRandom) -> &(String, String) {
