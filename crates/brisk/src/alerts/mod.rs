@@ -88,6 +88,8 @@ struct Wake {
 const LONGEST_SLEEP_MS: i64 = 1000;
 /// Ended rules whose last state is still shown.
 const MAX_ENDED_RULES: usize = 100;
+/// How long a silence that is over is still listed; it goes at the next start.
+const SILENCES_SHOWN_MS: i64 = 7 * 24 * 3600 * 1000;
 
 impl Alerts {
     /// With the channels of the settings (`alerts:` of `brisk.yaml`, or null). With a data directory, what waits to be sent
@@ -106,7 +108,11 @@ impl Alerts {
         };
         let alerts = Arc::new(Self::new(outbox, clock, settings::channels(settings)?, false));
         for silence in alerts.outbox.silences()? {
-            lock(&alerts.silences).put(silence)?;
+            if silence.ends_ms.saturating_add(SILENCES_SHOWN_MS) < alerts.now_ms() {
+                alerts.outbox.remove_silence(&silence.id)?;
+            } else {
+                lock(&alerts.silences).put(silence)?;
+            }
         }
         for (name, options) in &alerts.defined {
             alerts.use_channel(name, options)?;

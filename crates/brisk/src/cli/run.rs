@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -76,12 +77,12 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
         batch_rows: args.batch_rows,
         summary: args.summary,
     };
+    // Alerts need no HTTP address: without a server they are told all the same, by the channels that the script defines.
+    let alerts = Alerts::open(&serde_json::Value::Null, args.listen.map(|_| args.data_dir.as_path()))?;
     let server = match args.listen {
-        Some(listen) => Some(serve(listen, args.data_dir)?),
+        Some(listen) => Some(serve(listen, args.data_dir, &alerts)?),
         None => None,
     };
-    // Alerts need no HTTP address: without a server they are told by the channels that the script defines.
-    let alerts = Alerts::open(&serde_json::Value::Null, None)?;
     let alone = || ProgramRegistry::with([alerts.connector()].into_iter().chain(connectors_without_server()).collect());
     let registry = server.as_ref().map_or_else(alone, Server::registry);
     ScriptRunner::with_registry(options, registry).run(&text)?;
@@ -91,10 +92,9 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn serve(listen: SocketAddr, data_dir: PathBuf) -> anyhow::Result<Server> {
+fn serve(listen: SocketAddr, data_dir: PathBuf, alerts: &Arc<Alerts>) -> anyhow::Result<Server> {
     let settings = Settings { listen, data_dir, ..Settings::default() };
-    let extensions = super::server::extensions(&settings)?;
-    let server = Server::without_jobs(settings, extensions)?;
+    let server = Server::without_jobs(settings, super::server::extensions_with(alerts))?;
     eprintln!("serving http://{}", server.address());
     Ok(server)
 }

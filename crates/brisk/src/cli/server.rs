@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -49,9 +50,13 @@ fn log_to_standard_error() {
 
 /// What other parts of the program add to the server.
 pub fn extensions(settings: &Settings) -> brisk_core::Result<Vec<Extension>> {
-    let alerts = Alerts::open(&settings.alerts, Some(&settings.data_dir))?;
+    Ok(extensions_with(&Alerts::open(&settings.alerts, Some(&settings.data_dir))?))
+}
+
+/// The same with alerts that the caller keeps hold of.
+pub fn extensions_with(alerts: &Arc<Alerts>) -> Vec<Extension> {
     let routes = page::routes(Home::Jobs, vec![page::jobs(), page::alerts(alerts.clone())]);
-    Ok(vec![alerts.extension(), Extension { routes, ..Extension::default() }])
+    vec![alerts.extension(), Extension { routes, ..Extension::default() }]
 }
 
 fn settings(args: ServerArgs) -> anyhow::Result<Settings> {
