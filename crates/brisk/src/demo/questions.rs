@@ -14,16 +14,8 @@ macro_rules! embedded {
     ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../../../../examples/promotion-day/", $name, ".sql")))),*] };
 }
 
-const EMBEDDED: &[(&str, &str)] = embedded!(
-    "01_gmv",
-    "02_traffic",
-    "03_best_sellers",
-    "04_host_down",
-    "05_host_load",
-    "06_error_log",
-    "07_risk",
-    "08_recommend",
-);
+const EMBEDDED: &[(&str, &str)] =
+    embedded!("01_gmv", "02_traffic", "03_best_sellers", "04_host_down", "05_host_load", "06_error_log", "07_risk", "08_recommend",);
 
 /// How often files are looked at.
 const LOOK: Duration = Duration::from_secs(1);

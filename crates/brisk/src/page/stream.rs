@@ -43,7 +43,11 @@ pub(super) struct StreamQuery {
     tables: String,
 }
 
-pub(super) async fn open(topics: Arc<[Topic]>, State(state): State<Arc<ServerState>>, Query(query): Query<StreamQuery>) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
+pub(super) async fn open(
+    topics: Arc<[Topic]>,
+    State(state): State<Arc<ServerState>>,
+    Query(query): Query<StreamQuery>,
+) -> Result<Sse<KeepAliveStream<Events>>, ApiError> {
     let names: Vec<&str> = query.tables.split(',').filter(|name| !name.is_empty()).collect();
     if names.len() > MAX_TABLES {
         return Err(ApiError::bad_request(format!("{} tables are more than the {MAX_TABLES} that one stream may have", names.len())));

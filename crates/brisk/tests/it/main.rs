@@ -1,5 +1,6 @@
 //! The program as its users meet it: scripts, files, servers, kills.
 
+mod demo;
 mod dirty_input;
 mod ingest;
 mod process;

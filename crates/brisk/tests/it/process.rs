@@ -28,11 +28,22 @@ impl Server {
     pub fn start(data_dir: &Path, listen: &str, scripts: &[PathBuf]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_brisk"));
         command.arg("server").args(["--listen", listen]).arg("--data-dir").arg(data_dir).args(scripts);
+        Self::spawn(command)
+    }
+
+    /// Starts the demo on a free port.
+    pub fn start_demo(data_dir: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_brisk"));
+        command.arg("demo").args(["--listen", "127.0.0.1:0"]).arg("--data-dir").arg(data_dir);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("starts");
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         out.read_line(&mut line).expect("says where it serves");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/', '\n']).next()).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
         // What it says later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::stderr()));
         Self { child, address }

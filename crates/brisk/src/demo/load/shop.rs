@@ -63,8 +63,30 @@ const KEYWORDS: &[(&str, f64)] = &[
     ("tent", 2.0),
 ];
 const CUSTOMERS: &[&str] = &[
-    "Chen Jie", "Gao Lin", "Guo Jing", "He Ping", "Hu Bin", "Huang Lei", "Li Na", "Li Wei", "Lin Tao", "Liu Yang", "Luo Dan", "Ma Chao", "Song Yu", "Sun Li",
-    "Tang Min", "Wang Fang", "Wu Qiang", "Xu Hui", "Yang Mei", "Zhang Min", "Zhao Lei", "Zheng Kai", "Zhou Jun", "Zhu Lan",
+    "Chen Jie",
+    "Gao Lin",
+    "Guo Jing",
+    "He Ping",
+    "Hu Bin",
+    "Huang Lei",
+    "Li Na",
+    "Li Wei",
+    "Lin Tao",
+    "Liu Yang",
+    "Luo Dan",
+    "Ma Chao",
+    "Song Yu",
+    "Sun Li",
+    "Tang Min",
+    "Wang Fang",
+    "Wu Qiang",
+    "Xu Hui",
+    "Yang Mei",
+    "Zhang Min",
+    "Zhao Lei",
+    "Zheng Kai",
+    "Zhou Jun",
+    "Zhu Lan",
 ];
 const URLS: &[&str] = &["/", "/item", "/list", "/cart", "/search", "/api/price"];
 

@@ -2,7 +2,7 @@
 
 import { filled, make, setText } from "../dom.js";
 
-const SHOW_MOVE_MS = 12000;
+const SHOW_MOVE_MS = 20000;
 
 export class Ranking {
   constructor(list, places) {
