@@ -202,19 +202,15 @@ impl Jobs {
         let entry = self.entry(id)?;
         // Kept open, so that the events kept for this job can be given back.
         let tables = self.ingest.all();
+        self.catalog.set_job(&entry.script, id, JobRecord { wanted: Wanted::Cancelled, ..JobRecord::default() })?;
         if let Run::Started(handle) = &entry.run {
-            self.catalog.set_job(&entry.script, id, JobRecord { wanted: Wanted::Cancelled, ..JobRecord::default() })?;
             handle.cancel();
             if handle.wait_for(CANCEL_LIMIT).is_none() {
                 return Err(Error::external(format!("job {id} does not end; it is being cancelled")));
             }
-        } else {
-            self.catalog.set_job(&entry.script, id, JobRecord { wanted: Wanted::Cancelled, ..JobRecord::default() })?;
-            self.set_ended(id, &entry.script, JobState::Cancelled, None);
         }
-        if let Some(entry) = self.lock().get_mut(id) {
-            entry.sources.clear();
-        }
+        // Also one that had failed or stopped before: it does not come back now.
+        self.set_ended(id, &entry.script, JobState::Cancelled, None);
         self.release_logs();
         drop(tables);
         Ok(self.info(id)?)
@@ -412,10 +408,7 @@ impl Jobs {
                 Outcome::Stopped { .. } | Outcome::Cancelled => return,
             },
             Err(e) if e.kind == ErrorKind::Cancelled => return,
-            Err(e) => {
-                tracing::error!(job = id, error = %e, "job failed");
-                JobRecord { wanted: Wanted::Failed, error: Some(e.to_string()), savepoint: None }
-            }
+            Err(e) => JobRecord { wanted: Wanted::Failed, error: Some(e.to_string()), savepoint: None },
         };
         if let Err(e) = self.catalog.set_job(script, id, record) {
             tracing::error!(job = id, error = %e, "cannot record how a job ended");
