@@ -58,6 +58,7 @@ use silence::Silences;
 pub struct Alerts {
     outbox: Arc<Outbox>,
     clock: Arc<dyn Clock>,
+    opened_ms: i64,
     /// Channels of the settings.
     defined: BTreeMap<String, Options>,
     runners: Mutex<BTreeMap<String, (Options, Runner)>>,
@@ -130,6 +131,7 @@ impl Alerts {
     fn new(outbox: Outbox, clock: Arc<dyn Clock>, defined: BTreeMap<String, Options>, only_plans: bool) -> Self {
         Self {
             outbox: Arc::new(outbox),
+            opened_ms: clock.now_ms(),
             clock,
             defined,
             runners: Mutex::default(),
@@ -178,6 +180,11 @@ impl Alerts {
     /// How the last deliveries ended, the newest first.
     pub fn history(&self) -> Vec<HistoryEntry> {
         self.outbox.history()
+    }
+
+    /// What this process could not deliver and gave up.
+    pub fn lost(&self) -> Vec<HistoryEntry> {
+        self.history().into_iter().filter(|entry| entry.error.is_some() && entry.at_ms >= self.opened_ms).collect()
     }
 
     /// What waits to be delivered.

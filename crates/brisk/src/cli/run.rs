@@ -87,7 +87,10 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let registry = server.as_ref().map_or_else(alone, Server::registry);
     ScriptRunner::with_registry(options, registry).run(&text)?;
     if !alerts.drain(LAST_ALERTS) {
-        eprintln!("alerts that could not be sent within {} s are lost", LAST_ALERTS.as_secs());
+        eprintln!("alerts that could not be sent within {} s are given up", LAST_ALERTS.as_secs());
+    }
+    for lost in alerts.lost() {
+        eprintln!("an alert was not sent by channel {}: {}", lost.channel, lost.error.as_deref().unwrap_or_default());
     }
     Ok(())
 }
