@@ -2,7 +2,9 @@
 
 mod demo;
 mod dirty_input;
+mod flink;
 mod ingest;
+mod nexmark;
 mod process;
 mod program;
 mod scenarios;
