@@ -72,8 +72,7 @@ impl Binder<'_> {
             ExprKind::Unary { expr, .. } => self.subquery_condition(env, expr, !negated),
             ExprKind::Exists(query) => {
                 let sub = self.subquery(env, &without_limit(query))?;
-                if sub.defaults.is_some() {
-                    // An aggregation without keys always has a row.
+                if sub.defaults.is_some() || always_has_a_row(&sub.plan) {
                     if negated {
                         env.filter(Expr::boolean(false));
                     }
@@ -289,7 +288,7 @@ impl Binder<'_> {
 
     fn exists_value(&mut self, env: &mut Env, span: Span, query: &ast::Query) -> Result<Expr> {
         let sub = self.subquery(env, &without_limit(query))?;
-        if sub.defaults.is_some() {
+        if sub.defaults.is_some() || always_has_a_row(&sub.plan) {
             return Ok(Expr::boolean(true));
         }
         let sub = self.by_equality(env, sub)?;
@@ -443,4 +442,12 @@ fn without_limit(query: &ast::Query) -> ast::Query {
         query.limit = None;
     }
     query
+}
+/// An aggregation without keys gives a row whatever there is below it.
+fn always_has_a_row(plan: &Plan) -> bool {
+    match &plan.node {
+        Node::Project { input, .. } => always_has_a_row(input),
+        Node::Aggregate(aggregate) => aggregate.keys.is_empty() && aggregate.sets.is_none(),
+        _ => false,
+    }
 }
