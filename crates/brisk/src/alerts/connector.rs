@@ -1,13 +1,4 @@
 //! The `alert` connector: options, sink, and the writer that reads alerts from the columns of rows.
-//!
-//! | column | |
-//! |---|---|
-//! | PRIMARY KEY columns | name the alert; without a key, all columns but the ones below do |
-//! | `severity`, `summary` or `message`, `value` | shown; all may be missing |
-//! | `state` (`firing`, `resolved`) or `firing` BOOLEAN | whether it fires; without them a row that is there fires |
-//! | any other | a label: for templates, grouping and silences |
-//!
-//! With a primary key a deleted row resolves the alert; without one it resolves when as many rows are gone as came.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,9 +16,10 @@ use serde_json::Value;
 
 use super::Alerts;
 use super::channels::{self, Options};
+use super::columns::Columns;
 use super::message::Wording;
 use super::rule::{Rule, RuleInfo};
-use super::state::{Policy, Row, RowChange};
+use super::state::{Policy, Row};
 use super::template::Template;
 
 pub struct AlertConnector {
@@ -261,99 +253,6 @@ impl SinkWriter for AlertWriter {
 
     fn snapshot(&mut self) -> Result<Option<Vec<u8>>> {
         self.alerts.snapshot(&self.rule, self.subtask).map(Some)
-    }
-}
-
-/// Which column means what.
-#[derive(Debug, Clone)]
-struct Columns {
-    keyed: bool,
-    key: Vec<String>,
-    group: Grouping,
-    /// The columns' own names, by what they mean.
-    severity: Option<String>,
-    summary: Option<String>,
-    value: Option<String>,
-    state: Option<String>,
-    firing: Option<String>,
-}
-
-#[derive(Debug, Clone)]
-enum Grouping {
-    By(Vec<String>),
-    Alone,
-}
-
-impl Columns {
-    fn of(table: &TableDescriptor, group_by: Option<&str>) -> Result<Self> {
-        let names: Vec<&String> = table.schema.columns.iter().map(|c| &c.name).collect();
-        let find = |wanted: &[&str]| wanted.iter().find_map(|w| names.iter().find(|n| n.eq_ignore_ascii_case(w))).map(|n| n.to_string());
-        let (severity, summary, value) = (find(&["severity"]), find(&["summary", "message"]), find(&["value"]));
-        let (state, firing) = (find(&["state"]), find(&["firing"]));
-        let told = [&severity, &summary, &value, &state, &firing, &find(&["message"]), &find(&["event_time"])].map(|c| c.clone().unwrap_or_default());
-        let keyed = !table.primary_key.is_empty();
-        let key = match keyed {
-            true => table.primary_key.iter().map(|&c| names[c].clone()).collect(),
-            false => names.iter().filter(|n| !told.contains(n)).map(|n| n.to_string()).collect(),
-        };
-        let group = match group_by.map(str::trim) {
-            Some("*") => Grouping::Alone,
-            list => Grouping::By(list.unwrap_or_default().split(',').map(str::trim).filter(|n| !n.is_empty()).map(str::to_owned).collect()),
-        };
-        if let Grouping::By(columns) = &group
-            && let Some(unknown) = columns.iter().find(|c| !names.contains(c))
-        {
-            return Err(Error::invalid(format!("'group-by' names `{unknown}`, which is no column of the table")));
-        }
-        Ok(Self { keyed, key, group, severity, summary, value, state, firing })
-    }
-
-    /// The row as the state machine takes it; `None` if it changes nothing.
-    fn row(&self, values: BTreeMap<String, Value>, kind: RowKind, severity: &str) -> Option<Row> {
-        let fires = self.fires(&values);
-        let change = match (self.keyed, kind.is_add(), fires) {
-            (true, true, true) => RowChange::Firing,
-            (_, true, false) => RowChange::Resolved,
-            (true, false, _) => RowChange::Deleted,
-            // Of rows that said `resolved` none was counted.
-            (false, false, false) => return None,
-            (false, true, true) => RowChange::Added,
-            (false, false, true) => RowChange::Removed,
-        };
-        let fields: BTreeMap<String, String> = values.into_iter().map(|(name, value)| (name, plain(value))).collect();
-        let field = |column: &Option<String>| column.as_ref().and_then(|c| fields.get(c)).filter(|text| !text.is_empty()).cloned();
-        let key = self.key.iter().map(|c| fields.get(c).map_or("", String::as_str)).collect::<Vec<_>>();
-        let key = if key.len() > 1 { key.iter().map(|part| part.replace('/', "\\/")).collect::<Vec<_>>().join("/") } else { key.concat() };
-        let group = match &self.group {
-            Grouping::Alone => key.clone(),
-            Grouping::By(columns) => columns.iter().map(|c| format!("{c}={}", fields.get(c).map_or("", String::as_str))).collect::<Vec<_>>().join(" "),
-        };
-        Some(Row {
-            group,
-            severity: field(&self.severity).unwrap_or_else(|| severity.to_owned()),
-            summary: field(&self.summary).unwrap_or_default(),
-            value: field(&self.value),
-            key,
-            fields,
-            change,
-        })
-    }
-
-    fn fires(&self, values: &BTreeMap<String, Value>) -> bool {
-        let value = |column: &Option<String>| column.as_ref().and_then(|c| values.get(c));
-        match (value(&self.firing), value(&self.state)) {
-            (Some(Value::Bool(firing)), _) => *firing,
-            (_, Some(Value::String(state))) => !["resolved", "ok", "normal", "inactive"].contains(&state.trim().to_ascii_lowercase().as_str()),
-            _ => true,
-        }
-    }
-}
-
-fn plain(value: Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text,
-        other => other.to_string(),
     }
 }
 

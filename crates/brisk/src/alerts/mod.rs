@@ -16,6 +16,7 @@
 
 mod api;
 mod channels;
+mod columns;
 mod connector;
 mod delivery;
 mod http;
