@@ -4,7 +4,7 @@
 //! goes on, as in Flink's shell. A SELECT prints its rows; before it, jobs that end by themselves are waited for, so that
 //! it reads what they wrote. At the end all jobs are waited for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use brisk_core::connector::{Registry, TimeSpan};
@@ -38,7 +38,14 @@ pub struct ScriptRunner {
     options: ScriptOptions,
     jobs: Vec<RunningJob>,
     started: usize,
+    /// Whether jobs go on when another one fails.
+    interactive: bool,
+    waited_for: Canceller,
 }
+
+/// Ends the job that a runner waits for.
+#[derive(Clone, Default)]
+pub struct Canceller(Arc<Mutex<Option<JobHandle>>>);
 
 struct RunningJob {
     handle: JobHandle,
@@ -48,7 +55,56 @@ struct RunningJob {
 
 impl ScriptRunner {
     pub fn with_registry(options: ScriptOptions, registry: ProgramRegistry) -> Self {
-        Self { session: Session::new(Options::default()), registry, options, jobs: Vec::new(), started: 0 }
+        Self {
+            session: Session::new(Options::default()),
+            registry,
+            options,
+            jobs: Vec::new(),
+            started: 0,
+            interactive: false,
+            waited_for: Canceller::default(),
+        }
+    }
+
+    /// For a shell: a failure is an answer, and not the end of all jobs.
+    pub fn interactive(mut self) -> Self {
+        self.interactive = true;
+        self
+    }
+
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub fn canceller(&self) -> Canceller {
+        self.waited_for.clone()
+    }
+
+    /// How many jobs run on while nobody waits for them.
+    pub fn running_jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Forgets the jobs that have ended; gives why those that failed did.
+    pub fn take_ended(&mut self) -> Vec<Error> {
+        let mut failed = Vec::new();
+        for job in std::mem::take(&mut self.jobs) {
+            match job.handle.wait_for(Duration::ZERO) {
+                None => self.jobs.push(job),
+                Some(Ok(result)) => self.summarize(&result),
+                Some(Err(error)) => failed.push(error.at(job.at)),
+            }
+        }
+        failed
+    }
+
+    /// Ends all jobs.
+    pub fn cancel_jobs(&mut self) {
+        for job in std::mem::take(&mut self.jobs) {
+            job.handle.cancel();
+            // That it was cancelled is no news.
+            let _ = job.handle.wait();
+        }
     }
 
     /// Runs all statements and waits for all jobs.
@@ -184,9 +240,12 @@ impl ScriptRunner {
         let (waited, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.jobs).into_iter().partition(which);
         self.jobs = rest;
         for job in waited {
+            self.waited_for.set(Some(job.handle.clone()));
             let result = job.handle.wait();
+            self.waited_for.set(None);
             match result {
                 Ok(result) => self.summarize(&result),
+                Err(error) if self.interactive => return Err(error.at(job.at)),
                 Err(error) => {
                     self.jobs.iter().for_each(|j| j.handle.cancel());
                     return Err(error.at(job.at));
@@ -211,6 +270,18 @@ impl ScriptRunner {
         if self.options.summary || (late > 0 && result.outcome == JobOutcome::Finished) {
             eprintln!("{late} late rows dropped");
         }
+    }
+}
+
+impl Canceller {
+    pub fn cancel(&self) {
+        if let Some(handle) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            handle.cancel();
+        }
+    }
+
+    fn set(&self, handle: Option<JobHandle>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
 }
 

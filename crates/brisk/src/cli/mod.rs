@@ -1,11 +1,14 @@
 //! The command line.
 
 mod client;
+mod completion;
 mod demo;
 mod explain;
 mod http;
 mod run;
 mod server;
+mod sql;
+mod test;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,10 @@ enum Command {
     Run(run::RunArgs),
     /// Show the plan of a script: changelog modes, state per operator, delivery guarantee per sink.
     Explain(explain::ExplainArgs),
+    /// A shell for SQL: statements end with a semicolon.
+    Sql(sql::SqlArgs),
+    /// Run golden scripts: SQL, what arrives, what must come out.
+    Test(test::TestArgs),
     /// Serve jobs, HTTP ingest, live tables and metrics.
     Server(server::ServerArgs),
     /// Run a script on a server.
@@ -51,6 +58,8 @@ pub fn main() -> ExitCode {
         Command::DemoLoad(args) => demo::run_load(args),
         Command::Run(args) => run::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Sql(args) => sql::run(args),
+        Command::Test(args) => test::run(args),
         Command::Server(args) => server::run(args),
         Command::Submit(args) => client::submit(args),
         Command::Jobs(args) => client::jobs(args),
