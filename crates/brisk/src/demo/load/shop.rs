@@ -90,18 +90,18 @@ const CUSTOMERS: &[&str] = &[
 ];
 const URLS: &[&str] = &["/", "/item", "/list", "/cart", "/search", "/api/price"];
 
-const USERS: i64 = 20_000;
-const VISITORS: i64 = 3_000;
+const USERS: i64 = 200_000;
+const VISITORS: i64 = 9_000;
 /// Who sweeps, probes and hammers.
 const SWEEPER: i64 = 6666;
 const HAMMERER: &str = "203.0.113.66";
 
 /// Events a second.
-const ORDERS: f64 = 30.0;
-const VIEWS: f64 = 50.0;
-const SEARCHES: f64 = 12.0;
-const VISITS: f64 = 40.0;
-const TRADES: f64 = 8.0;
+const ORDERS: f64 = 90.0;
+const VIEWS: f64 = 150.0;
+const SEARCHES: f64 = 30.0;
+const VISITS: f64 = 120.0;
+const TRADES: f64 = 20.0;
 
 pub struct Shop {
     random: Random,
