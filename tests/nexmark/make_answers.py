@@ -12,7 +12,7 @@ QUERIES = [q for q in range(24) if q not in (6, 12)]
 EVENTS, RATE, BASE = 20_000, 200, 1_700_006_350_000
 GENERATOR = f"'connector' = 'nexmark', 'events.num' = '{EVENTS}', 'first-event.rate' = '{RATE}', 'base-time' = '{BASE}', " \
     "'person.proportion' = '5', 'auction.proportion' = '3', 'bid.proportion' = '42'"
-# Flink writes no update-before for the winning bid of q9 (its rank says so itself: [I,UA]): the last row of a key counts.
+# Flink writes no update-before for the winning bid of q9 (seen with 2.2.1): the last row of a key counts.
 KEYED = {9: "id"}
 # Whole rows are kept of answers up to this size.
 FEW = 200
