@@ -76,8 +76,9 @@ impl SessionOptions<'_> {
                 delay: self.span("restart-strategy.fixed-delay.delay")?.unwrap_or(Duration::from_secs(1)),
             }),
             Some("exponential-delay" | "exponentialdelay") => Ok(RestartStrategy::exponential()),
-            Some(other) => Err(Error::invalid(format!("'restart-strategy.type' = '{other}' is not known"))
-                .with_remedy("use 'none', 'fixed-delay' or 'exponential-delay'")),
+            Some(other) => {
+                Err(Error::invalid(format!("'restart-strategy.type' = '{other}' is not known")).with_remedy("use 'none', 'fixed-delay' or 'exponential-delay'"))
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The `live` connector: options, sink, and the writer that turns rows into JSON once, for all readers.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -9,7 +10,7 @@ use brisk_core::connector::{Connector, TableDescriptor, TimeSpan, parse_options}
 use brisk_core::format::{Encoder, EncoderFactory, FormatSpec};
 use brisk_core::operator::SubtaskContext;
 use brisk_core::sink::{Guarantee, Sink, SinkWriter};
-use brisk_core::{ChangelogBatch, Error, Result, Schema};
+use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
 use brisk_runtime::SystemClock;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -171,7 +172,16 @@ impl Sink for LiveSink {
         let id = WriterId { sink: self.number, subtask: context.subtask_index };
         table.begin(id, if context.subtask_index == 0 { &restored } else { &[] })?;
         let key = self.key.as_ref().map(|(columns, factory)| (columns.clone(), factory.create()));
-        Ok(Box::new(LiveWriter { table, id, rows: self.rows.create(), key, clock: self.clock.clone(), row_text: Vec::new(), key_text: Vec::new() }))
+        Ok(Box::new(LiveWriter {
+            table,
+            id,
+            rows: self.rows.create(),
+            key,
+            clock: self.clock.clone(),
+            row_text: Vec::new(),
+            key_text: Vec::new(),
+            withheld: BTreeSet::new(),
+        }))
     }
 
     fn describe(&self) -> String {
@@ -195,6 +205,8 @@ struct LiveWriter {
     clock: Arc<dyn Clock>,
     row_text: Vec<u8>,
     key_text: Vec<u8>,
+    /// Keys whose `-U` came and whose `+U` has not yet.
+    withheld: BTreeSet<String>,
 }
 
 impl SinkWriter for LiveWriter {
@@ -210,12 +222,25 @@ impl SinkWriter for LiveWriter {
                 Some(lines(&self.key_text, batch.num_rows())?)
             }
         };
+        for (row, key) in keys.iter().flatten().enumerate() {
+            if batch.kind(row) == RowKind::UpdateBefore {
+                self.withheld.insert((*key).to_owned());
+            } else {
+                self.withheld.remove(*key);
+            }
+        }
         let change = |row: usize| Change { kind: batch.kind(row), key: keys.as_ref().map(|k| k[row]), json: rows[row] };
         self.table.apply(self.id, (0..batch.num_rows()).map(change), self.clock.now_ms())
     }
 
+    /// A `+U` that has not come by now was filtered away: its row is gone.
     fn flush(&mut self) -> Result<()> {
-        Ok(())
+        if self.withheld.is_empty() {
+            return Ok(());
+        }
+        let gone = std::mem::take(&mut self.withheld);
+        let delete = |key| Change { kind: RowKind::Delete, key: Some(key), json: "" };
+        self.table.apply(self.id, gone.iter().map(|key| delete(key.as_str())), self.clock.now_ms())
     }
 
     fn snapshot(&mut self) -> Result<Option<Vec<u8>>> {

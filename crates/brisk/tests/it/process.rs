@@ -43,7 +43,8 @@ impl Server {
         let mut line = String::new();
         let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
         out.read_line(&mut line).expect("says where it serves");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/', '\n']).next()).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        let address =
+            line.split("http://").nth(1).and_then(|rest| rest.split([' ', '/', '\n']).next()).unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
         // What it says later must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut out, &mut std::io::stderr()));
         Self { child, address }
