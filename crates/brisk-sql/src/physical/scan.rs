@@ -78,6 +78,11 @@ impl ScannedTable {
     fn new(table_use: TableUse, context: &PlannerContext) -> Result<Self> {
         let table = Arc::clone(&table_use.table);
         let mut wanted = table_use.columns();
+        let mode = source_mode(&table, context)?;
+        if mode == ChangelogMode::Upsert {
+            // Its rows are told apart by the key, whatever the query uses.
+            wanted.extend(&table.primary_key);
+        }
         let watermark = table.watermark.as_ref().map(|w| inlined(&w.expr, &table));
         wanted.extend(watermark.iter().flat_map(|w| w.columns()));
         let physical: Vec<usize> = (0..table.columns.len()).filter(|&c| matches!(table.columns[c].kind, TableColumnKind::Physical)).collect();
@@ -97,10 +102,6 @@ impl ScannedTable {
         descriptor.push_down = table_use.push_down(&physical, &projection, watermark.as_ref());
         descriptor.metadata = metadata.iter().map(|&c| metadata_of(&table, c)).collect();
         bind_decoder(&table, &mut descriptor, context)?;
-        let mode = match &descriptor.format {
-            Some(BoundFormat { decoder: Some(decoder), .. }) => decoder.changelog_mode(),
-            _ => connector.source_mode(&descriptor),
-        };
         if mode == ChangelogMode::Upsert && table.primary_key.is_empty() {
             return Err(Error::invalid(format!("table `{}` gives changes by key but declares no PRIMARY KEY", table.name))
                 .with_remedy("declare PRIMARY KEY (..) NOT ENFORCED"));
@@ -303,6 +304,16 @@ impl Planner<'_> {
         }
         Ok(arrow_select::concat::concat_batches(&schema.to_arrow(), &batches)?)
     }
+}
+
+/// Which changes the table's source gives.
+fn source_mode(table: &Table, context: &PlannerContext) -> Result<ChangelogMode> {
+    let (connector, mut descriptor, _) = describe_table(table, context, Direction::Read)?;
+    bind_decoder(table, &mut descriptor, context)?;
+    Ok(match &descriptor.format {
+        Some(BoundFormat { decoder: Some(decoder), .. }) => decoder.changelog_mode(),
+        _ => connector.source_mode(&descriptor),
+    })
 }
 
 /// `expr` with computed columns replaced by what they compute.

@@ -11,6 +11,7 @@ use clap::Args;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{CompletionType, Config, Editor};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::completion::ShellHelper;
 use super::run::{VariableArgs, read_script};
@@ -176,8 +177,14 @@ impl Shell {
 /// While the line is edited the terminal gives Ctrl-C as a key; otherwise it is a signal.
 fn end_queries_on_interrupt(canceller: Canceller) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot wait for signals")?;
+    // Registered here and not in the thread: the editor puts back, after every line, the handler that it found before it.
+    let registered = {
+        let _runtime = runtime.enter();
+        signal(SignalKind::interrupt())
+    };
+    let mut interrupts = registered.context("cannot wait for signals")?;
     let wait = async move {
-        while tokio::signal::ctrl_c().await.is_ok() {
+        while interrupts.recv().await.is_some() {
             canceller.cancel();
         }
     };
