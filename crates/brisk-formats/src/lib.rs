@@ -1,6 +1,6 @@
 //! Formats: pure functions between the bytes of records and columnar batches.
 //!
-//! Names and options are Flink's. Reading goes record by record straight into typed columns ([`column`]); a record
+//! Names and options are Flink's. Reading goes record by record straight into typed columns ([`mod@column`]); a record
 //! that cannot be read is listed with its reason and leaves nothing behind, the others of its chunk survive.
 
 mod cdc;

@@ -2,7 +2,7 @@
 //!
 //! Integers wrap; an integer or DECIMAL divided by zero fails, and so does a DOUBLE divided by the constant zero (by a
 //! zero in a column it is infinite, as in Flink). DECIMAL results have the types of [`crate::types`]; one that does
-//! not fit is NULL. Dates, times and intervals are in [`temporal`](super::temporal).
+//! not fit is NULL. Dates, times and intervals are in [`super::temporal`].
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! `=`, `<>`, `<`, `<=`, `>`, `>=`, IS [NOT] DISTINCT FROM, and IN over a list of values.
+//! `=`, `<>`, `<`, `<=`, `>`, `>=`, IS (NOT) DISTINCT FROM, and IN over a list of values.
 //!
 //! Operands are brought to their least restrictive type. Text compares with dates and times as one of them (text in a
 //! column that is none gives NULL), with numbers not at all. Floats compare as in Java: NaN equals nothing, -0.0 is

@@ -1,4 +1,4 @@
-//! NOT, IS [NOT] NULL and the tests of a BOOLEAN. AND and OR are forms of their own ([`Expr`](crate::Expr)).
+//! NOT, IS (NOT) NULL and the tests of a BOOLEAN. AND and OR are forms of their own ([`Expr`](crate::Expr)).
 
 use std::sync::Arc;
 
