@@ -69,7 +69,8 @@ fn read_answer(connection: &mut impl BufRead) -> std::io::Result<u16> {
     let mut length = 0;
     loop {
         line.clear();
-        if connection.read_line(&mut line)? == 0 {
+        connection.read_line(&mut line)?;
+        if !line.ends_with('\n') {
             return Err(broken("cut off"));
         }
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
