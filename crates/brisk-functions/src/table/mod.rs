@@ -1,7 +1,6 @@
 //! Table functions: each input row gives any number of rows (UNNEST). The contract and the list.
 
 mod unnest;
-mod with_ordinality;
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -21,9 +20,9 @@ pub trait TableFunction: Debug + Send + Sync {
     fn evaluate(&self, args: &[ArrayRef], returns: &Schema, rows: usize) -> Result<(UInt32Array, Vec<ArrayRef>)>;
 }
 
-/// All table functions.
+/// All table functions. WITH ORDINALITY is the matter of the operator that calls them.
 pub fn table_functions() -> Vec<Arc<dyn TableFunction>> {
-    vec![Arc::new(unnest::Unnest), Arc::new(with_ordinality::UnnestWithOrdinality)]
+    vec![Arc::new(unnest::Unnest)]
 }
 
 /// The function of this name, in any case.
