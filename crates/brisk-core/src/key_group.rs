@@ -20,8 +20,10 @@ use crate::{Error, Result};
 /// The default number of key groups, which bounds the parallelism of a job for its life.
 pub const DEFAULT_KEY_GROUPS: u16 = 128;
 
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-const NULL_HASH: u64 = 0x6e75_6c6c_6b65_7931;
+/// What the hash of a row begins with.
+pub const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What stands for the hash of a null.
+pub const NULL_HASH: u64 = 0x6e75_6c6c_6b65_7931;
 
 /// Folds `value` into `state`: a multiply of 128 bits, folded, as in wyhash.
 #[inline]

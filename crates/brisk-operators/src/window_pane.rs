@@ -77,7 +77,7 @@ impl Pane {
     pub fn absorb(&mut self, other: &Pane) -> Result<()> {
         let others = other.index.ids();
         let mut ids = std::mem::take(&mut self.ids);
-        self.index.insert_from(&other.index, &others, &mut ids);
+        self.index.insert_from(&other.index, &others, &mut ids)?;
         self.reserve();
         self.merge(&ids, &other.states(&others)?)?;
         self.dirty.mark_all(&ids);

@@ -1,8 +1,11 @@
-//! Keys of any length: bytes in one arena. The table holds ids; a probe compares the kept hash before the bytes.
+//! Keys of any length: bytes in one arena. The table holds ids with a part of their hash, which a probe compares before
+//! it looks at the bytes.
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BinaryArray, StringArray};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow_schema::DataType;
 use brisk_core::{Error, Result};
 use hashbrown::HashTable;
@@ -13,12 +16,19 @@ use crate::IdBitmap;
 /// A map from byte strings, and null, to ids.
 #[derive(Default)]
 pub struct BytesKeys {
-    table: HashTable<u32>,
+    table: HashTable<Slot>,
     arena: Vec<u8>,
     /// By id.
     spans: Vec<Span>,
     null_id: Option<u32>,
     garbage: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    /// The low half of the key's hash; its place in the table follows from the high half.
+    tag: u32,
+    id: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -35,15 +45,15 @@ const MIN_GARBAGE: usize = 64 * 1024;
 
 impl BytesKeys {
     #[inline]
-    pub fn find(&self, key: Option<&[u8]>, hash: u64, ids: &Ids) -> u32 {
+    pub fn find(&self, key: Option<&[u8]>, hash: u64) -> u32 {
         let Some(key) = key else { return self.null_id.unwrap_or(ABSENT) };
-        let same = |id: &u32| ids.hashes[*id as usize] == hash && self.span(*id) == key;
-        self.table.find(spread(hash), same).copied().unwrap_or(ABSENT)
+        let same = |slot: &Slot| slot.tag == hash as u32 && self.span(slot.id) == key;
+        self.table.find(spread(hash), same).map_or(ABSENT, |slot| slot.id)
     }
 
     #[inline]
     pub fn insert(&mut self, key: Option<&[u8]>, hash: u64, ids: &mut Ids) -> u32 {
-        match self.find(key, hash, ids) {
+        match self.find(key, hash) {
             ABSENT => self.add(key, hash, ids),
             id => id,
         }
@@ -52,11 +62,17 @@ impl BytesKeys {
     #[cold]
     fn add(&mut self, key: Option<&[u8]>, hash: u64, ids: &mut Ids) -> u32 {
         let id = ids.add(hash);
+        self.put(id, key, hash, ids);
+        id
+    }
+
+    /// Adds a key that is not there, under an id that is in `ids` already.
+    pub fn put(&mut self, id: u32, key: Option<&[u8]>, hash: u64, ids: &Ids) {
         let span = match key {
             Some(key) => {
                 let start = self.arena.len();
                 self.arena.extend_from_slice(key);
-                self.table.insert_unique(spread(hash), id, |id| spread(ids.hashes[*id as usize]));
+                self.table.insert_unique(spread(hash), Slot { tag: hash as u32, id }, |slot| spread(ids.hashes[slot.id as usize]));
                 Span { start, length: key.len() as u32 }
             }
             None => {
@@ -64,21 +80,26 @@ impl BytesKeys {
                 NULL
             }
         };
-        if id as usize == self.spans.len() {
-            self.spans.push(span);
-        } else {
-            self.spans[id as usize] = span;
+        if id as usize >= self.spans.len() {
+            self.spans.resize(id as usize + 1, NULL);
         }
-        id
+        self.spans[id as usize] = span;
     }
 
     pub fn remove(&mut self, id: u32, hash: u64) {
         if self.null_id == Some(id) {
             self.null_id = None;
-        } else if let Ok(entry) = self.table.find_entry(spread(hash), |other| *other == id) {
+        } else if let Ok(entry) = self.table.find_entry(spread(hash), |other| other.id == id) {
             entry.remove();
             self.garbage += self.spans[id as usize].length as usize;
         }
+    }
+
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.arena.clear();
+        self.spans.clear();
+        (self.null_id, self.garbage) = (None, 0);
     }
 
     /// Rewrites the arena when more than half of it is of removed keys.
@@ -96,26 +117,97 @@ impl BytesKeys {
         self.garbage = 0;
     }
 
+    #[inline]
     pub fn key(&self, id: u32) -> Option<&[u8]> {
         (self.spans[id as usize].start != NULL.start).then(|| self.span(id))
     }
 
-    /// The keys of `ids` as a column of text or bytes.
-    pub fn column(&self, ids: &[u32], data_type: &DataType) -> Result<ArrayRef> {
-        if data_type == &DataType::Binary {
-            return Ok(Arc::new(ids.iter().map(|id| self.key(*id)).collect::<BinaryArray>()));
+    /// The keys of `ids` as a column of text or bytes; null for no id.
+    pub fn column(&self, ids: impl ExactSizeIterator<Item = Option<u32>>, data_type: &DataType) -> Result<ArrayRef> {
+        let mut offsets = Vec::with_capacity(ids.len() + 1);
+        let mut valid = Vec::new();
+        let mut bytes: Vec<u8> = Vec::new();
+        offsets.push(0i32);
+        for id in ids {
+            match id.and_then(|id| self.key(id)) {
+                Some(key) => {
+                    bytes.extend_from_slice(key);
+                    if !valid.is_empty() {
+                        valid.push(true);
+                    }
+                }
+                None => {
+                    valid.resize(offsets.len() - 1, true);
+                    valid.push(false);
+                }
+            }
+            offsets.push(i32::try_from(bytes.len()).map_err(|_| Error::internal("the keys of a batch take more than 2 GB"))?);
         }
-        let text = |id: &u32| self.key(*id).map(std::str::from_utf8).transpose();
-        let column = ids.iter().map(text).collect::<Result<StringArray, _>>();
-        Ok(Arc::new(column.map_err(|_| Error::internal("a text key is not UTF-8"))?))
+        let nulls = (!valid.is_empty()).then(|| NullBuffer::from(valid));
+        let (offsets, bytes) = (OffsetBuffer::new(offsets.into()), Buffer::from_vec(bytes));
+        if data_type == &DataType::Binary {
+            return Ok(Arc::new(BinaryArray::try_new(offsets, bytes, nulls)?));
+        }
+        Ok(Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(|_| Error::internal("a text key is not UTF-8"))?))
     }
 
     pub fn bytes(&self) -> usize {
-        self.table.capacity() * 5 + self.arena.capacity() + self.spans.capacity() * size_of::<Span>()
+        self.table.capacity() * (size_of::<Slot>() + 1) + self.arena.capacity() + self.spans.capacity() * size_of::<Span>()
     }
 
+    #[inline]
     fn span(&self, id: u32) -> &[u8] {
         let Span { start, length } = self.spans[id as usize];
         &self.arena[start..start + length as usize]
+    }
+}
+
+/// A column of text or bytes.
+pub struct BytesColumn<'a> {
+    offsets: &'a [i32],
+    data: &'a [u8],
+    nulls: Option<&'a NullBuffer>,
+}
+
+/// After so many rows more that differ from the one before than rows that do not, no row is compared any more.
+const PATIENCE: i32 = 16;
+
+impl<'a> BytesColumn<'a> {
+    pub fn new(column: &'a ArrayRef) -> Self {
+        match column.data_type() {
+            DataType::Utf8 => {
+                let text = column.as_string::<i32>();
+                Self { offsets: text.value_offsets(), data: text.value_data(), nulls: text.nulls() }
+            }
+            _ => {
+                let bytes = column.as_binary::<i32>();
+                Self { offsets: bytes.value_offsets(), data: bytes.value_data(), nulls: bytes.nulls() }
+            }
+        }
+    }
+
+    /// Calls `each` for every row with what `id` gives for its value. Rows often repeat the value of the one before (a
+    /// day, a host): for these `id` is not asked again.
+    #[inline]
+    pub fn for_each_id(&self, mut id: impl FnMut(Option<&'a [u8]>) -> u32, mut each: impl FnMut(u32)) {
+        let mut previous: (&[u8], u32) = (&[], ABSENT);
+        let mut patience = PATIENCE;
+        for (row, bounds) in self.offsets.windows(2).enumerate() {
+            if self.nulls.is_some_and(|n| n.is_null(row)) {
+                each(id(None));
+                continue;
+            }
+            let value = &self.data[bounds[0] as usize..bounds[1] as usize];
+            if patience > 0 {
+                if previous.1 != ABSENT && previous.0 == value {
+                    patience = PATIENCE.min(patience + 1);
+                    each(previous.1);
+                    continue;
+                }
+                patience -= 1;
+            }
+            previous = (value, id(Some(value)));
+            each(previous.1);
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! Keys of fixed width: one or two integer-like columns, widened to i64. The table holds key and id side by side, so a
-//! probe reads one place.
+//! Keys of fixed width: integer-like columns, widened to i64. The table holds key and id side by side, so a probe reads
+//! one place. Its hash is of its own, quick to work out; the stable hash of a key is asked for once, when the key is new.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
+use brisk_core::key_group::{NULL_HASH, SEED, mix};
 use hashbrown::HashTable;
 
-use super::{ABSENT, Ids, spread};
+use super::{ABSENT, Ids};
 
 /// A map from keys that are copied to ids.
 pub struct FixedKeys<K> {
@@ -26,38 +27,44 @@ pub struct IntegerKeys {
     null_id: Option<u32>,
 }
 
-/// Two integers; `nulls` has bit 0 and bit 1 set where they are null (and then 0).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pair {
-    values: [i64; 2],
-    nulls: u8,
-}
-
 impl<K> Default for FixedKeys<K> {
     fn default() -> Self {
         Self { table: HashTable::new(), keys: Vec::new() }
     }
 }
 
-impl<K: Copy + Eq> FixedKeys<K> {
+/// A key that is copied and hashed by the table.
+pub trait FixedKey: Copy + Eq {
+    fn hash(&self) -> u64;
+}
+
+impl FixedKey for i64 {
+    #[inline(always)]
+    fn hash(&self) -> u64 {
+        mix(0, *self as u64)
+    }
+}
+
+impl<K: FixedKey> FixedKeys<K> {
     #[inline]
-    pub fn find(&self, key: K, hash: u64) -> u32 {
-        self.table.find(spread(hash), |entry| entry.0 == key).map_or(ABSENT, |entry| entry.1)
+    pub fn find(&self, key: K) -> u32 {
+        self.table.find(key.hash(), |entry| entry.0 == key).map_or(ABSENT, |entry| entry.1)
     }
 
+    /// `stable`: the stable hash of the key, if it is new.
     #[inline]
-    pub fn insert(&mut self, key: K, hash: u64, ids: &mut Ids) -> u32 {
-        match self.find(key, hash) {
-            ABSENT => self.add(key, hash, ids),
+    pub fn insert(&mut self, key: K, ids: &mut Ids, stable: impl FnOnce() -> u64) -> u32 {
+        match self.find(key) {
+            ABSENT => self.add(key, ids, stable()),
             id => id,
         }
     }
 
     #[cold]
-    fn add(&mut self, key: K, hash: u64, ids: &mut Ids) -> u32 {
-        let id = ids.add(hash);
+    fn add(&mut self, key: K, ids: &mut Ids, stable: u64) -> u32 {
+        let id = ids.add(stable);
         self.set(id, key);
-        self.table.insert_unique(spread(hash), (key, id), |entry| spread(ids.hashes[entry.1 as usize]));
+        self.table.insert_unique(key.hash(), (key, id), |entry| entry.0.hash());
         id
     }
 
@@ -68,8 +75,8 @@ impl<K: Copy + Eq> FixedKeys<K> {
         }
     }
 
-    pub fn remove(&mut self, id: u32, hash: u64) {
-        if let Ok(entry) = self.table.find_entry(spread(hash), |entry| entry.1 == id) {
+    pub fn remove(&mut self, id: u32) {
+        if let Ok(entry) = self.table.find_entry(self.key(id).hash(), |entry| entry.1 == id) {
             entry.remove();
         }
     }
@@ -79,9 +86,14 @@ impl<K: Copy + Eq> FixedKeys<K> {
         self.keys[id as usize]
     }
 
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.keys.clear();
+    }
+
     /// Makes room for `more` keys.
-    pub fn reserve(&mut self, more: usize, ids: &Ids) {
-        self.table.reserve(more, |entry| spread(ids.hashes[entry.1 as usize]));
+    pub fn reserve(&mut self, more: usize) {
+        self.table.reserve(more, |entry| entry.0.hash());
     }
 
     pub fn bytes(&self) -> usize {
@@ -91,20 +103,20 @@ impl<K: Copy + Eq> FixedKeys<K> {
 
 impl IntegerKeys {
     #[inline]
-    pub fn find(&self, key: Option<i64>, hash: u64) -> u32 {
+    pub fn find(&self, key: Option<i64>) -> u32 {
         match key {
-            Some(value) => self.values.find(value, hash),
+            Some(value) => self.values.find(value),
             None => self.null_id.unwrap_or(ABSENT),
         }
     }
 
     #[inline]
-    pub fn insert(&mut self, key: Option<i64>, hash: u64, ids: &mut Ids) -> u32 {
+    pub fn insert(&mut self, key: Option<i64>, ids: &mut Ids) -> u32 {
         match (key, self.null_id) {
-            (Some(value), _) => self.values.insert(value, hash, ids),
+            (Some(value), _) => self.values.insert(value, ids, || mix(SEED, value as u64)),
             (None, Some(id)) => id,
             (None, None) => {
-                let id = ids.add(hash);
+                let id = ids.add(mix(SEED, NULL_HASH));
                 self.values.set(id, 0);
                 self.null_id = Some(id);
                 id
@@ -112,12 +124,17 @@ impl IntegerKeys {
         }
     }
 
-    pub fn remove(&mut self, id: u32, hash: u64) {
+    pub fn remove(&mut self, id: u32) {
         if self.null_id == Some(id) {
             self.null_id = None;
         } else {
-            self.values.remove(id, hash);
+            self.values.remove(id);
         }
+    }
+
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.null_id = None;
     }
 
     pub fn key(&self, id: u32) -> Option<i64> {
@@ -126,28 +143,6 @@ impl IntegerKeys {
 
     pub fn bytes(&self) -> usize {
         self.values.bytes()
-    }
-}
-
-impl Pair {
-    pub fn all(columns: &[ArrayRef]) -> Vec<Pair> {
-        let (a, b) = (widen(&columns[0]), widen(&columns[1]));
-        if columns[0].null_count() + columns[1].null_count() == 0 {
-            return a.iter().zip(b.iter()).map(|(a, b)| Pair { values: [*a, *b], nulls: 0 }).collect();
-        }
-        let pair = |i: usize| {
-            let (no_a, no_b) = (columns[0].is_null(i), columns[1].is_null(i));
-            Pair { values: [if no_a { 0 } else { a[i] }, if no_b { 0 } else { b[i] }], nulls: u8::from(no_a) | u8::from(no_b) << 1 }
-        };
-        (0..a.len()).map(pair).collect()
-    }
-
-    pub fn first(&self) -> Option<i64> {
-        (self.nulls & 1 == 0).then_some(self.values[0])
-    }
-
-    pub fn second(&self) -> Option<i64> {
-        (self.nulls & 2 == 0).then_some(self.values[1])
     }
 }
 
