@@ -1,8 +1,11 @@
 //! Aggregation by session: rows of a key that follow each other within a gap.
 //!
 //! Every key has a list of open sessions; every session has a group number in the accumulators. A row opens a session
-//! of its own, `[t, t + gap)`, which is joined with those that it touches. Rows are collected into one update of the
-//! accumulators; only when two sessions that both hold rows are joined, what was collected is applied first.
+//! of its own, `[t, t + gap)`, which is joined with those that it touches. Most rows come in the latest session of their
+//! key, which lies in an array by key. Rows are collected into one update of the accumulators; only when two sessions
+//! that both hold rows are joined, what was collected is applied first.
+
+mod open_sessions;
 
 use std::sync::Arc;
 
@@ -26,6 +29,7 @@ use crate::time_attribute::TimeAttribute;
 use crate::window_aggregate::restored_watermark;
 use crate::window_assigner::{WallClock, WindowProperty};
 use crate::window_property::property_column;
+use open_sessions::{OpenSessions, Session};
 
 /// An aggregation by session window and key. The output, append-only: the key's columns, the aggregates, the window's
 /// properties.
@@ -58,7 +62,7 @@ impl OperatorFactory for SessionWindowAggregateSpec {
             schema: self.output.to_arrow(),
             spec: self.clone(),
             key_groups: context.key_groups,
-            sessions: Vec::new(),
+            sessions: OpenSessions::default(),
             groups: Groups::default(),
             timers: TimerQueue::default(),
             timer_at: Vec::new(),
@@ -75,8 +79,7 @@ struct SessionWindowAggregate {
     key_groups: u16,
     index: KeyIndex,
     set: AggregateSet,
-    /// By key id, in order of time.
-    sessions: Vec<Vec<Session>>,
+    sessions: OpenSessions,
     groups: Groups,
     /// For every key with sessions one timer, at or before the earliest end.
     timers: TimerQueue,
@@ -87,14 +90,7 @@ struct SessionWindowAggregate {
     watermark: i64,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Session {
-    start: i64,
-    end: i64,
-    group: u32,
-}
-
-/// The group numbers in use, and the rows of each.
+/// The group numbers in use, and the rows of each (1 where rows are never taken back).
 #[derive(Default)]
 struct Groups {
     counts: Vec<i64>,
@@ -126,15 +122,22 @@ impl Operator for SessionWindowAggregate {
         let key: Vec<ArrayRef> = self.spec.key.iter().map(|k| batch.column(*k).clone()).collect();
         let mut ids = Vec::new();
         self.index.insert(&key, batch.num_rows(), &mut ids)?;
-        self.sessions.resize_with(self.index.id_bound(), Vec::new);
+        self.sessions.reserve(self.index.id_bound());
         self.timer_at.resize(self.index.id_bound(), i64::MAX);
         let retract = if self.spec.input_retracts { retractions(&batch) } else { None };
+        let (gap, counts) = (self.spec.gap_ms, self.spec.input_retracts);
         let (mut collected, mut late) = (Collected::default(), Vec::new());
         for (row, (&id, &time)) in ids.iter().zip(times.iter()).enumerate() {
-            match self.session_of(id, time, &mut collected, &batch.rows, retract.as_deref())? {
+            let group = match self.sessions.extend_latest(id, time, gap) {
+                Some(group) => Some(group),
+                None => self.session_of(id, time, &mut collected, &batch.rows, retract.as_deref())?,
+            };
+            match group {
                 Some(group) => {
-                    let taken = retract.as_ref().is_some_and(|r| r[row]);
-                    self.groups.counts[group as usize] += if taken { -1 } else { 1 };
+                    if counts {
+                        let taken = retract.as_ref().is_some_and(|r| r[row]);
+                        self.groups.counts[group as usize] += if taken { -1 } else { 1 };
+                    }
                     collected.rows.push(row as u32);
                     collected.groups.push(group);
                     self.dirty.mark(id);
@@ -143,11 +146,11 @@ impl Operator for SessionWindowAggregate {
             }
         }
         self.apply(&mut collected, &batch.rows, retract.as_deref())?;
-        self.drop_idle(&ids)?;
-        match late.is_empty() {
-            true => Ok(()),
-            false => out.late(batch.take(&UInt32Array::from(late))?),
+        if late.is_empty() {
+            return Ok(());
         }
+        self.drop_idle(&ids)?;
+        out.late(batch.take(&UInt32Array::from(late))?)
     }
 
     fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
@@ -178,9 +181,9 @@ impl Operator for SessionWindowAggregate {
             let mut owners = Vec::new();
             let mut all: Vec<Session> = Vec::new();
             for (i, id) in ids.iter().enumerate() {
-                let own = &sessions[*id as usize];
-                owners.extend(own.iter().map(|_| i as u32));
-                all.extend(own);
+                let before = all.len();
+                all.extend(sessions.of(*id));
+                owners.extend(std::iter::repeat_n(i as u32, all.len() - before));
             }
             let column = |f: &dyn Fn(&Session) -> i64| Arc::new(all.iter().map(f).collect::<Int64Array>()) as ArrayRef;
             let mut columns = vec![column(&|s| s.start), column(&|s| s.end), column(&|s| groups.counts[s.group as usize])];
@@ -198,11 +201,11 @@ impl Operator for SessionWindowAggregate {
             let mut numbers = Vec::with_capacity(ids.len());
             for (row, id) in ids.iter().enumerate() {
                 let key = *id as usize;
-                sessions.resize_with(sessions.len().max(key + 1), Vec::new);
+                sessions.reserve(key + 1);
                 timer_at.resize(timer_at.len().max(key + 1), i64::MAX);
                 let group = groups.take(column(2)[row]);
                 let session = Session { start: column(0)[row], end: column(1)[row], group };
-                sessions[key].push(session);
+                sessions.push(*id, session);
                 if session.end < timer_at[key] {
                     timers.remove(timer_at[key], *id);
                     timer_at[key] = session.end;
@@ -216,8 +219,7 @@ impl Operator for SessionWindowAggregate {
     }
 
     fn state_bytes(&self) -> usize {
-        let sessions: usize = self.sessions.iter().map(|s| s.capacity() * size_of::<Session>() + 24).sum();
-        self.index.bytes() + self.set.bytes() + sessions + self.groups.counts.capacity() * 8 + self.timers.bytes() + self.dirty.bytes()
+        self.index.bytes() + self.set.bytes() + self.sessions.bytes() + self.groups.counts.capacity() * 8 + self.timers.bytes() + self.dirty.bytes()
     }
 }
 
@@ -238,36 +240,35 @@ impl SessionWindowAggregate {
     /// The group of the session that a row of key `id` at `time` belongs to, joining sessions; `None` if it is late.
     fn session_of(&mut self, id: u32, time: i64, collected: &mut Collected, rows: &RecordBatch, retract: Option<&[bool]>) -> Result<Option<u32>> {
         let (mut start, mut end) = (time, time + self.spec.gap_ms);
-        let own = &self.sessions[id as usize];
+        let mut own = self.sessions.take(id);
         // Sessions do not touch one another, so those that the row touches are neighbours.
         let first = own.partition_point(|s| s.end < start);
         let touched = own[first..].iter().take_while(|s| s.start <= end).count();
-        if let Some(s) = own[first..].first().filter(|_| touched > 0) {
-            start = start.min(s.start);
-            end = end.max(own[first + touched - 1].end);
-        }
-        if touched == 1 {
-            let session = &mut self.sessions[id as usize][first];
-            (session.start, session.end) = (start, end);
-            return Ok(Some(session.group));
-        }
         if touched == 0 {
             if self.spec.time != TimeAttribute::Processing && self.clock.fired(end, self.watermark) {
+                self.sessions.put(id, own);
                 return Ok(None);
             }
-            let group = self.groups.take(0);
+            let group = self.groups.take(if self.spec.input_retracts { 0 } else { 1 });
             self.set.reserve(self.groups.counts.len());
-            self.sessions[id as usize].insert(first, Session { start, end, group });
+            own.insert(first, Session { start, end, group });
+            self.sessions.put(id, own);
             self.schedule(id, end);
             return Ok(Some(group));
         }
-        self.apply(collected, rows, retract)?;
-        let joined: Vec<Session> = self.sessions[id as usize].drain(first..first + touched).collect();
-        let (group, others): (u32, Vec<u32>) = (joined[0].group, joined[1..].iter().map(|s| s.group).collect());
-        self.set.merge(&vec![group; others.len()], &self.set.state(&others)?)?;
-        self.groups.counts[group as usize] += others.iter().map(|g| self.groups.counts[*g as usize]).sum::<i64>();
-        self.release(&others);
-        self.sessions[id as usize].insert(first, Session { start, end, group });
+        start = start.min(own[first].start);
+        end = end.max(own[first + touched - 1].end);
+        let group = own[first].group;
+        if touched > 1 {
+            self.apply(collected, rows, retract)?;
+            let others: Vec<u32> = own[first + 1..first + touched].iter().map(|s| s.group).collect();
+            self.set.merge(&vec![group; others.len()], &self.set.state(&others)?)?;
+            self.groups.counts[group as usize] += others.iter().map(|g| self.groups.counts[*g as usize]).sum::<i64>();
+            self.release(&others);
+            own.drain(first + 1..first + touched);
+        }
+        own[first] = Session { start, end, group };
+        self.sessions.put(id, own);
         Ok(Some(group))
     }
 
@@ -302,7 +303,7 @@ impl SessionWindowAggregate {
 
     /// Forgets keys without sessions (their rows were late).
     fn drop_idle(&mut self, ids: &[u32]) -> Result<()> {
-        let idle = |id: &u32| self.sessions[*id as usize].is_empty() && self.index.contains_id(*id);
+        let idle = |id: &u32| self.sessions.is_empty(*id) && self.index.contains_id(*id);
         let mut idle: Vec<u32> = ids.iter().copied().filter(idle).collect();
         if idle.is_empty() {
             return Ok(());
@@ -334,16 +335,17 @@ impl SessionWindowAggregate {
 
     fn fire_key(&mut self, id: u32, fired: &mut Vec<Fired>) {
         let (clock, watermark) = (self.clock, self.watermark);
-        let due = self.sessions[id as usize].iter().take_while(|s| clock.fired(s.end, watermark)).count();
-        fired.extend(self.sessions[id as usize].drain(..due).map(|session| Fired { key: id, session }));
+        let mut own = self.sessions.take(id);
+        let due = own.iter().take_while(|s| clock.fired(s.end, watermark)).count();
+        fired.extend(own.drain(..due).map(|session| Fired { key: id, session }));
         self.timer_at[id as usize] = i64::MAX;
         if due > 0 {
             self.dirty.mark(id);
         }
-        if let Some(next) = self.sessions[id as usize].first() {
-            let end = next.end;
-            self.schedule(id, end);
+        if let Some(next) = own.first() {
+            self.schedule(id, next.end);
         }
+        self.sessions.put(id, own);
     }
 
     fn emit(&self, fired: &[Fired], out: &mut Output) -> Result<()> {
