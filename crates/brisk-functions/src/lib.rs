@@ -10,6 +10,6 @@ pub mod scalar;
 pub mod table;
 pub mod types;
 
-pub use aggregate::{Accumulator, AggregateCall, AggregateFunction};
+pub use aggregate::{Accumulator, Accumulators, AggregateCall, AggregateFunction, CallGroup, SharedAccumulator, Views, accumulators};
 pub use expr::{Columnar, EvalContext, Expr};
 pub use scalar::{Argument, ScalarFunction, Signature};

@@ -10,16 +10,17 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat;
-use arrow_select::take::{take, take_record_batch};
+use arrow_select::take::take_record_batch;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
-use brisk_core::{ChangelogBatch, Column, DataType, Result, RowKind, Schema, SqlType, Watermark};
+use brisk_core::{ChangelogBatch, Column, DataType, Result, Schema, SqlType, Watermark};
 use brisk_functions::AggregateCall;
 use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, TouchedIds};
 
 use crate::aggregate_set::{AggregateSet, state_columns};
-use crate::batches::{MAX_ROWS, interleave_columns, record_batch, retractions, rows_differ, unnamed_batch};
+use crate::batches::{MAX_ROWS, record_batch, retractions, unnamed_batch};
+use crate::group_changes::{Changed, GroupChanges};
 
 /// Which half of an aggregation an operator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -293,7 +294,7 @@ impl GroupAggregate {
 
     fn emit(&mut self, out: &mut Output) -> Result<()> {
         let pending = std::mem::take(&mut self.pending);
-        let Pending { mut touched, places, before, .. } = pending;
+        let Pending { mut touched, places, before, before_rows, .. } = pending;
         let ids = touched.take();
         self.pending.touched = touched;
         if self.phase == AggregatePhase::Local {
@@ -301,7 +302,7 @@ impl GroupAggregate {
         }
         let before = joined(before)?;
         for (ids, places) in ids.chunks(MAX_ROWS / 2).zip(places.chunks(MAX_ROWS / 2)) {
-            if let Some(changes) = self.changes(ids, places, &before)? {
+            if let Some(changes) = self.changes(ids, places, &before, before_rows)? {
                 out.batch(changes)?;
             }
         }
@@ -328,77 +329,24 @@ impl GroupAggregate {
     }
 
     /// The changelog of some groups. `places` say where in `before` the emitted result of each is.
-    fn changes(&self, ids: &[u32], places: &[u32], before: &[ArrayRef]) -> Result<Option<ChangelogBatch>> {
+    fn changes(&self, ids: &[u32], places: &[u32], before: &[ArrayRef], before_rows: u32) -> Result<Option<ChangelogBatch>> {
         let alive: Vec<u32> = ids.iter().copied().filter(|id| self.counts[*id as usize] > 0).collect();
         let after = self.set.values(&alive)?;
-        let changed = self.changed(ids, places, before, &after)?;
-        let (mut keys, mut rows, mut kinds) = (Vec::new(), Vec::new(), Vec::new());
-        let mut push = |kind, id, source, row| {
-            keys.push(id);
-            rows.push((source, row));
-            kinds.push(kind);
-        };
-        let (mut next_alive, mut next_pair) = (0, 0);
-        for (&id, &place) in ids.iter().zip(places) {
-            let alive = self.counts[id as usize] > 0;
-            match (place != NONE, alive) {
-                (false, true) => push(RowKind::Insert, id, 1, next_alive),
-                (true, false) => push(RowKind::Delete, id, 0, place as usize),
-                (true, true) => {
-                    if changed.as_ref().is_none_or(|c| c[next_pair]) {
-                        if self.emit_update_before {
-                            push(RowKind::UpdateBefore, id, 0, place as usize);
-                        }
-                        push(RowKind::UpdateAfter, id, 1, next_alive);
-                    }
-                    next_pair += 1;
-                }
-                (false, false) => {}
-            }
-            next_alive += usize::from(alive);
-        }
-        if kinds.is_empty() {
-            return Ok(None);
-        }
-        let only_after = kinds.len() == alive.len() && rows.iter().all(|r| r.0 == 1);
-        let mut columns = self.index.keys(&keys)?;
-        columns.extend(match only_after {
-            true => after,
-            // Without results to take back there is nothing under source 0.
-            false if before.is_empty() => interleave_columns(&[&after, &after], &rows)?,
-            false => interleave_columns(&[before, &after], &rows)?,
+        let mut next = 0u32..;
+        let changed = ids.iter().zip(places).map(|(&group, &place)| Changed {
+            group,
+            before: (place != NONE).then_some(place),
+            after: if self.counts[group as usize] > 0 { next.next() } else { None },
         });
-        Ok(Some(ChangelogBatch::new(record_batch(&self.schema, columns, kinds.len())?, kinds)))
-    }
-
-    /// For every group that was and is: whether its result has changed. `None`: emit in any case, so that states
-    /// downstream do not expire.
-    fn changed(&self, ids: &[u32], places: &[u32], before: &[ArrayRef], after: &[ArrayRef]) -> Result<Option<Vec<bool>>> {
-        if self.touch.is_some() {
+        let changed: Vec<Changed> = changed.collect();
+        // With a time-to-live a result is emitted in any case, so that states downstream do not expire.
+        let changes = GroupChanges::of(&changed, before, &after, before_rows, self.emit_update_before, self.touch.is_some())?;
+        if changes.kinds.is_empty() {
             return Ok(None);
         }
-        let (mut old, mut new, mut next_alive) = (Vec::new(), Vec::new(), 0);
-        for (id, place) in ids.iter().zip(places) {
-            let alive = self.counts[*id as usize] > 0;
-            if alive && *place != NONE {
-                old.push(*place);
-                new.push(next_alive);
-            }
-            next_alive += u32::from(alive);
-        }
-        let pairs = old.len();
-        let pick = |columns: &[ArrayRef], rows: Vec<u32>| {
-            let all = columns.first().is_some_and(|c| c.len() == rows.len());
-            if all && rows.iter().enumerate().all(|(i, row)| i as u32 == *row) {
-                return Ok(columns.to_vec());
-            }
-            let rows = UInt32Array::from(rows);
-            columns.iter().map(|c| Ok(take(c, &rows, None)?)).collect::<Result<Vec<ArrayRef>>>()
-        };
-        if pairs == 0 || self.set.is_empty() {
-            return Ok(Some(vec![false; pairs]));
-        }
-        rows_differ(&pick(before, old)?, &pick(after, new)?, pairs).map(Some)
+        let mut columns = self.index.keys(&changes.groups)?;
+        columns.extend(changes.columns(before, after, before_rows)?);
+        Ok(Some(ChangelogBatch::new(record_batch(&self.schema, columns, changes.kinds.len())?, changes.kinds)))
     }
 
     fn remove(&mut self, ids: &[u32]) -> Result<()> {
@@ -430,7 +378,7 @@ fn joined(parts: Vec<Vec<ArrayRef>>) -> Result<Vec<ArrayRef>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{call, check, check_net_effect, schema};
+    use crate::harness::{batch, call, check, check_net_effect, schema};
 
     fn spec(functions: &[(&str, &[usize])], key: &[usize], output: &str, retracts: bool) -> GroupAggregateSpec {
         let rows = schema("item STRING, price INT");
@@ -563,6 +511,98 @@ mod tests {
             +I pen 7 1
             +I ink 1 1";
         check(&spec, &[&spec.rows], steps, expected);
+    }
+
+    /// Two calls of COUNT(DISTINCT), one of SUM(DISTINCT) and one of COUNT, some behind `price < 5`.
+    fn shared_spec(retracts: bool, ttl_ms: Option<i64>) -> GroupAggregateSpec {
+        let rows = schema("item STRING, price INT, cheap BOOLEAN");
+        let made = |function: &str, distinct, filter| AggregateCall { distinct, filter, ..call(function, &[1], &rows) };
+        GroupAggregateSpec {
+            phase: AggregatePhase::Single,
+            key: vec![0],
+            calls: vec![made("COUNT", true, None), made("COUNT", true, Some(2)), made("SUM", true, Some(2)), made("COUNT", false, Some(2))],
+            input_retracts: retracts,
+            emit_update_before: true,
+            output: schema("item STRING, c BIGINT, cc BIGINT, s INT, n BIGINT"),
+            ttl_ms,
+            mini_batch_rows: None,
+            rows,
+        }
+    }
+
+    #[test]
+    fn distinct_calls_behind_filters_share_a_set() {
+        let spec = shared_spec(true, None);
+        let steps = "+I pen 3 true
+            +I pen 9 false
+            +I pen 3 true
+            +I ink NULL true
+            ----
+            -D pen 3 true
+            +I pen 4 true
+            ----
+            -D pen 9 false
+            -D pen 3 true
+            +I ink 9 NULL
+            ----
+            -D pen 4 true
+            +I pen 4 false";
+        let expected = "+I pen 2 1 3 2
+            +I ink 0 0 NULL 0
+            -U pen 2 1 3 2
+            +U pen 3 2 7 2
+            -U pen 3 2 7 2
+            +U pen 1 1 4 1
+            -U ink 0 0 NULL 0
+            +U ink 1 0 NULL 0
+            -U pen 1 1 4 1
+            +U pen 1 0 NULL 0";
+        check(&spec, &[&spec.rows], steps, expected);
+    }
+
+    #[test]
+    fn shared_sets_expire() {
+        let spec = shared_spec(false, Some(60_000));
+        let steps = "+I pen 3 true
+            +I ink 3 false
+            time 00:00:30
+            +I pen 3 false
+            +I pen 4 false
+            time 00:01:20
+            +I ink 3 true
+            +I pen 5 true";
+        let expected = "+I pen 1 1 3 1
+            +I ink 1 0 NULL 0
+            -U pen 1 1 3 1
+            +U pen 2 1 3 1
+            +I ink 1 1 3 1
+            -U pen 2 1 3 1
+            +U pen 3 2 8 2";
+        check(&spec, &[&spec.rows], steps, expected);
+    }
+
+    #[test]
+    fn two_phases_share_sets() {
+        let single = shared_spec(false, None);
+        let local = GroupAggregateSpec { phase: AggregatePhase::Local, mini_batch_rows: Some(3), ..single.clone() };
+        let global = GroupAggregateSpec { phase: AggregatePhase::Global, ..single.clone() };
+        let first = ["+I pen 3 true", "+I pen 3 false", "+I pen 9 false"];
+        let second = ["+I pen 3 true", "+I ink 7 true", "+I pen 9 false", "+I pen 4 true"];
+        let rows = [batch(&single.rows, first.into_iter()), batch(&single.rows, second.into_iter())];
+        let found = passed_through(&global, passed_through(&local, rows.to_vec()));
+        let found: Vec<String> = found.iter().flat_map(crate::harness::print).collect();
+        assert_eq!(found, ["+I pen 2 1 3 1", "-U pen 2 1 3 1", "+U pen 3 2 7 3", "+I ink 1 1 7 1"]);
+    }
+
+    /// What an operator makes of some batches.
+    fn passed_through(spec: &GroupAggregateSpec, batches: Vec<ChangelogBatch>) -> Vec<ChangelogBatch> {
+        let mut operator = spec.create(&crate::harness::context()).unwrap();
+        let mut collector = brisk_core::operator::VecCollector::default();
+        for batch in batches {
+            operator.on_batch(0, batch, &mut Output::new(&mut collector, 0)).unwrap();
+        }
+        operator.flush(&mut Output::new(&mut collector, 0)).unwrap();
+        collector.batches
     }
 
     #[test]

@@ -124,7 +124,7 @@ fn run_subtasks(
     }
 }
 
-fn context() -> SubtaskContext {
+pub(crate) fn context() -> SubtaskContext {
     SubtaskContext { operator_id: "0".into(), subtask_index: 0, parallelism: 1, key_groups: 128, metrics: Arc::new(TaskMetrics::default()) }
 }
 

@@ -44,6 +44,7 @@ pub mod window_top_n;
 mod aggregate_set;
 mod batches;
 mod deduplicate_first;
+mod group_changes;
 #[cfg(test)]
 mod harness;
 mod hop_window_aggregate;

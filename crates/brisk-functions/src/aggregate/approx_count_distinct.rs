@@ -10,7 +10,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray};
 use brisk_core::key_group::hash_columns;
 use brisk_core::{DataType, Error, Result, SqlType};
 
-use super::rows::{bigint, bigints, each_row};
+use super::rows::{about_bytes_of_groups, bigint, bigints, each_row};
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
 
@@ -173,7 +173,7 @@ impl Accumulator for Sketches {
             Sketch::Hashes(hashes) => hashes.capacity() * size_of::<u64>(),
             Sketch::Registers(_) => REGISTERS,
         };
-        self.groups.iter().map(|s| size_of::<Sketch>() + heap(s)).sum()
+        about_bytes_of_groups(&self.groups, |s| size_of::<Sketch>() + heap(s))
     }
 }
 

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use brisk_core::{DataType, Result, SqlType};
 
 use super::domain::{Domain, with_domain};
-use super::rows::{array_of, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, each_row, list_range, lists};
 use super::sequence::Sequence;
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
@@ -122,6 +122,6 @@ impl<D: Domain> Accumulator for ArrayAccumulator<D> {
 
     fn bytes(&self) -> usize {
         let heap = |v: &Option<D::Owned>| v.as_ref().map_or(0, |v| D::heap_bytes(v));
-        self.groups.iter().map(|g| g.bytes() + size_of::<Sequence<D::Owned>>() + g.iter().map(heap).sum::<usize>()).sum()
+        about_bytes_of_groups(&self.groups, |g| g.bytes() + size_of::<Sequence<D::Owned>>() + g.iter().map(heap).sum::<usize>())
     }
 }

@@ -13,7 +13,7 @@ use brisk_core::{DataType, Error, Result, SqlType};
 use foldhash::fast::FixedState;
 
 use super::domain::{Domain, with_domain};
-use super::rows::{array_of, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, each_row, list_range, lists};
 use super::tally::{Counted, Members};
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
@@ -53,18 +53,18 @@ struct CollectAccumulator<D: Domain> {
     sql_type: SqlType,
     returns: ArrowType,
     hasher: FixedState,
-    groups: Vec<Counted<D>>,
+    groups: Vec<Counted<D, i64>>,
 }
 
 impl<D: Domain> CollectAccumulator<D> {
     /// The elements of the groups with their counts, and how many each group has.
     fn elements(&self, groups: &[u32], present_only: bool) -> Result<(Vec<usize>, ArrayRef, Int32Array)> {
-        let mut sets: Vec<_> = groups.iter().map(|&g| self.groups[g as usize].entries()).collect();
+        let mut sets: Vec<_> = groups.iter().map(|&g| self.groups[g as usize].entries().collect::<Vec<_>>()).collect();
         if present_only {
-            sets.iter_mut().for_each(|s| s.retain(|(_, count)| *count > 0));
+            sets.iter_mut().for_each(|s| s.retain(|(_, count)| **count > 0));
         }
         let values: Vec<Option<&D::Borrowed>> = sets.iter().flatten().map(|(v, _)| Some((*v).borrow())).collect();
-        let counts = sets.iter().flatten().map(|(_, count)| *count as i32).collect();
+        let counts = sets.iter().flatten().map(|(_, count)| **count as i32).collect();
         Ok((sets.iter().map(Vec::len).collect(), self.domain.columns(&values)?.swap_remove(0), counts))
     }
 }
@@ -78,7 +78,7 @@ impl<D: Domain> Accumulator for CollectAccumulator<D> {
         let batch = self.domain.batch(&args[..1])?;
         let (sets, hasher) = (&mut self.groups, &self.hasher);
         each_row(groups, args[0].logical_nulls().as_ref(), retract, |row, group, added| {
-            sets[group].change(hasher, &batch[row], if added { 1 } else { -1 });
+            sets[group].change(hasher, &batch[row], 1, 1, if added { 1 } else { -1 });
         });
         Ok(())
     }
@@ -90,7 +90,7 @@ impl<D: Domain> Accumulator for CollectAccumulator<D> {
         let counts = states[1].as_list::<i32>().values().as_primitive::<Int32Type>();
         for (row, &group) in groups.iter().enumerate() {
             for element in list_range(list.value_offsets(), row) {
-                self.groups[group as usize].change(&self.hasher, &batch[element], i64::from(counts.value(element)));
+                self.groups[group as usize].change(&self.hasher, &batch[element], 1, 1, i64::from(counts.value(element)));
             }
         }
         Ok(())
@@ -118,6 +118,6 @@ impl<D: Domain> Accumulator for CollectAccumulator<D> {
     }
 
     fn bytes(&self) -> usize {
-        self.groups.iter().map(|g| g.bytes() + size_of::<Counted<D>>()).sum()
+        about_bytes_of_groups(&self.groups, |g| g.bytes() + size_of::<Counted<D, i64>>())
     }
 }

@@ -1,10 +1,9 @@
 //! DISTINCT: hands a value to the aggregate behind it when the value appears in the group, and takes it back when its
 //! last row goes.
 //!
-//! The partial state is the set alone (the values, and their counts where rows may be taken back): what the aggregate
-//! behind it holds follows from the set, so slices of windows and two-phase aggregation merge sets.
-
-use std::borrow::Borrow;
+//! Calls over the same arguments share one set, whatever their functions and filters: a row costs one probe, not one a
+//! call. The partial state is the set alone (the values, and which calls have them or how often): what the aggregates
+//! behind it hold follows from the set, so slices of windows and two-phase aggregation merge sets.
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
@@ -14,13 +13,24 @@ use brisk_core::{Error, Result, SqlType};
 use foldhash::fast::FixedState;
 
 use super::domain::{Domain, RowDomain, with_domain};
-use super::rows::{array_of, bigint, bigints, common_nulls, each_row, list_range, lists};
-use super::tally::{Change, Counted, Members, Plain};
-use super::{Accumulator, AggregateFunction, AggregateSignature};
+use super::rows::{about_bytes_of_groups, array_of, bigint, bigints, common_nulls, each_row, list_range, lists};
+use super::tally::{Change, Counted, Members, Plain, Views, all_views};
+use super::{AggregateFunction, AggregateSignature, SharedAccumulator};
+use crate::aggregate::Accumulator;
 use crate::expr::Columnar;
 
-/// The accumulator of `function(DISTINCT ..)`.
-pub(super) fn accumulator(function: &dyn AggregateFunction, signature: &AggregateSignature, retract: bool) -> Result<Box<dyn Accumulator>> {
+/// One of the calls that share a set: its function and signature.
+pub(super) type View<'a> = (&'a dyn AggregateFunction, &'a AggregateSignature);
+
+/// Whether two calls over the same columns can share a set.
+pub(super) fn share(a: View<'_>, b: View<'_>) -> bool {
+    let same_literals = || a.1.literals.iter().zip(&b.1.literals).all(|(a, b)| a.as_ref().map(|l| l.as_ref()) == b.as_ref().map(|l| l.as_ref()));
+    a.1.args == b.1.args && a.0.skips_nulls() == b.0.skips_nulls() && same_literals()
+}
+
+/// The accumulator of `function(DISTINCT ..)` for calls that [`share`] their arguments.
+pub(super) fn accumulator(views: &[View<'_>], retract: bool) -> Result<Box<dyn SharedAccumulator>> {
+    let Some((function, signature)) = views.first() else { return Err(Error::internal("a set that no call reads")) };
     let keys: Vec<usize> = (0..signature.args.len()).filter(|&i| signature.literals[i].is_none()).collect();
     // A constant alone is a key all the same: COUNT(DISTINCT 1).
     let keys = if keys.is_empty() { (0..signature.args.len()).collect() } else { keys };
@@ -28,13 +38,14 @@ pub(super) fn accumulator(function: &dyn AggregateFunction, signature: &Aggregat
         return Err(Error::invalid(format!("{}(DISTINCT) needs an argument", function.name())));
     }
     let types: Vec<SqlType> = keys.iter().map(|&i| signature.args[i].clone()).collect();
-    let behind = match function.name() {
-        "COUNT" => None,
-        _ => Some(function.accumulator(signature, retract)?),
+    let behind = |(function, signature): &View<'_>| match function.name() {
+        "COUNT" => Ok(None),
+        _ => function.accumulator(signature, retract).map(Some),
     };
+    let behind = views.iter().map(behind).collect::<Result<Vec<_>>>()?;
     let args = signature.args.iter().zip(&signature.literals).enumerate().map(|(i, (t, literal))| argument(i, &keys, t, literal)).collect::<Result<_>>()?;
     let shape = Shape { keys, args, types, skips_nulls: function.skips_nulls() };
-    let counted = retract || function.keeps_order();
+    let counted = retract || views.iter().any(|v| v.0.keeps_order());
     if !shape.skips_nulls {
         let domain = RowDomain::new(&shape.types)?;
         return Ok(boxed(domain, shape, behind, counted));
@@ -42,16 +53,16 @@ pub(super) fn accumulator(function: &dyn AggregateFunction, signature: &Aggregat
     with_domain!(&shape.types.clone(), domain => Ok(boxed(domain, shape, behind, counted)))
 }
 
-fn boxed<D: Domain>(domain: D, shape: Shape, behind: Option<Box<dyn Accumulator>>, counted: bool) -> Box<dyn Accumulator> {
-    let hasher = FixedState::default();
-    if counted {
-        Box::new(Distinct::<D, Counted<D>> { domain, shape, behind, hasher, sets: Vec::new() })
-    } else {
-        Box::new(Distinct::<D, Plain<D>> { domain, shape, behind, hasher, sets: Vec::new() })
+fn boxed<D: Domain>(domain: D, shape: Shape, behind: Vec<Option<Box<dyn Accumulator>>>, counted: bool) -> Box<dyn SharedAccumulator> {
+    match (counted, behind.len()) {
+        (false, 1) => Distinct::<D, Plain<D, ()>>::boxed(domain, shape, behind),
+        (false, _) => Distinct::<D, Plain<D, Views>>::boxed(domain, shape, behind),
+        (true, 1) => Distinct::<D, Counted<D, i64>>::boxed(domain, shape, behind),
+        (true, _) => Distinct::<D, Counted<D, Box<[i64]>>>::boxed(domain, shape, behind),
     }
 }
 
-/// Where the aggregate behind gets its argument `index` from when a value comes out of the set.
+/// Where the aggregates behind get their argument `index` from when a value comes out of the set.
 fn argument(index: usize, keys: &[usize], sql_type: &SqlType, literal: &Option<ArrayRef>) -> Result<Source> {
     match (keys.iter().position(|&k| k == index), literal) {
         (Some(key), _) => Ok(Source::Key(key)),
@@ -87,120 +98,170 @@ impl Shape {
 struct Distinct<D: Domain, M: Members<D>> {
     domain: D,
     shape: Shape,
-    /// `None` for COUNT, whose result is the size of the set.
-    behind: Option<Box<dyn Accumulator>>,
+    /// By view; `None` for COUNT, whose result is the number of values.
+    behind: Vec<Option<Box<dyn Accumulator>>>,
+    /// Whether any view has something behind it.
+    passes_on: bool,
     hasher: FixedState,
     sets: Vec<M>,
+    /// How many values a view of a group has: by group, then by view.
+    sizes: Vec<i64>,
 }
 
-/// The rows that changed their sets: what the aggregate behind is told.
-#[derive(Default)]
+/// The rows that changed their sets, for one view: what the aggregate behind is told.
+#[derive(Default, Clone)]
 struct Changes {
     groups: Vec<u32>,
     rows: Vec<u32>,
     vanished: Vec<bool>,
 }
 
-impl Changes {
-    fn note(&mut self, change: Change, group: usize, row: usize) {
-        if change != Change::Same {
-            self.groups.push(group as u32);
-            self.rows.push(row as u32);
-            self.vanished.push(change == Change::Vanished);
-        }
+/// Adds a change of a set to the sizes of a group's views.
+#[inline(always)]
+fn resized(sizes: &mut [i64], change: Change) {
+    if sizes.len() == 1 {
+        sizes[0] += i64::from(change.appeared) - i64::from(change.vanished);
+        return;
+    }
+    for (view, size) in sizes.iter_mut().enumerate() {
+        *size += i64::from(change.appeared >> view & 1) - i64::from(change.vanished >> view & 1);
     }
 }
 
-impl<D: Domain, M: Members<D>> Distinct<D, M> {
-    fn pass_on(&mut self, changes: Changes, keys: &[ArrayRef]) -> Result<()> {
-        let Some(behind) = &mut self.behind else { return Ok(()) };
-        if changes.rows.is_empty() {
-            return Ok(());
-        }
-        let args = self.shape.arguments(keys, &UInt32Array::from(changes.rows))?;
-        let retract = changes.vanished.contains(&true).then_some(changes.vanished.as_slice());
-        behind.update(&changes.groups, &args, retract)
+/// Notes a change for the views that it concerns.
+fn note(changes: &mut [Changes], change: Change, group: usize, row: usize) {
+    let mut views = change.appeared | change.vanished;
+    while views != 0 {
+        let view = views.trailing_zeros();
+        views &= views - 1;
+        let changes = &mut changes[view as usize];
+        changes.groups.push(group as u32);
+        changes.rows.push(row as u32);
+        changes.vanished.push(change.vanished >> view & 1 == 1);
     }
 }
 
-impl<D: Domain, M: Members<D>> Accumulator for Distinct<D, M> {
+impl<D: Domain, M: Members<D> + 'static> Distinct<D, M> {
+    fn boxed(domain: D, shape: Shape, behind: Vec<Option<Box<dyn Accumulator>>>) -> Box<dyn SharedAccumulator> {
+        let passes_on = behind.iter().any(Option::is_some);
+        Box::new(Self { domain, shape, behind, passes_on, hasher: FixedState::default(), sets: Vec::new(), sizes: Vec::new() })
+    }
+
+    fn pass_on(&mut self, changes: Vec<Changes>, keys: &[ArrayRef]) -> Result<()> {
+        for (behind, changes) in self.behind.iter_mut().zip(changes) {
+            let Some(behind) = behind.as_mut().filter(|_| !changes.rows.is_empty()) else { continue };
+            let args = self.shape.arguments(keys, &UInt32Array::from(changes.rows))?;
+            let retract = changes.vanished.contains(&true).then_some(changes.vanished.as_slice());
+            behind.update(&changes.groups, &args, retract)?;
+        }
+        Ok(())
+    }
+}
+
+impl<D: Domain, M: Members<D> + 'static> SharedAccumulator for Distinct<D, M> {
     fn resize(&mut self, groups: usize) {
         self.sets.resize_with(groups, M::default);
-        if let Some(behind) = &mut self.behind {
-            behind.resize(groups);
-        }
+        self.sizes.resize(groups * self.behind.len(), 0);
+        self.behind.iter_mut().flatten().for_each(|b| b.resize(groups));
     }
 
-    fn update(&mut self, groups: &[u32], args: &[ArrayRef], retract: Option<&[bool]>) -> Result<()> {
+    fn update(&mut self, groups: &[u32], args: &[ArrayRef], views: Option<&[Views]>, retract: Option<&[bool]>) -> Result<()> {
         let keys: Vec<ArrayRef> = self.shape.keys.iter().map(|&k| args[k].clone()).collect();
         let nulls = if self.shape.skips_nulls { common_nulls(args) } else { None };
         let batch = self.domain.batch(&keys)?;
-        let (sets, hasher) = (&mut self.sets, &self.hasher);
-        if self.behind.is_none() {
+        let all = self.behind.len();
+        let every = all_views(all);
+        let (sets, sizes, hasher) = (&mut self.sets, &mut self.sizes, &self.hasher);
+        let mut change = |row: usize, group: usize, added: bool| {
+            let views = views.map_or(every, |v| v[row]);
+            if views == 0 {
+                return Change::default();
+            }
+            let change = sets[group].change(hasher, &batch[row], views, all, if added { 1 } else { -1 });
+            if change != Change::default() {
+                resized(&mut sizes[group * all..(group + 1) * all], change);
+            }
+            change
+        };
+        if !self.passes_on {
             each_row(groups, nulls.as_ref(), retract, |row, group, added| {
-                sets[group].change(hasher, &batch[row], if added { 1 } else { -1 });
+                change(row, group, added);
             });
             return Ok(());
         }
-        let mut changes = Changes::default();
-        each_row(groups, nulls.as_ref(), retract, |row, group, added| {
-            changes.note(sets[group].change(hasher, &batch[row], if added { 1 } else { -1 }), group, row);
-        });
+        let mut changes = vec![Changes::default(); all];
+        each_row(groups, nulls.as_ref(), retract, |row, group, added| note(&mut changes, change(row, group, added), group, row));
         self.pass_on(changes, &keys)
     }
 
     fn merge(&mut self, groups: &[u32], states: &[ArrayRef]) -> Result<()> {
         let keys: Vec<ArrayRef> = states[..self.shape.keys.len()].iter().map(|s| s.as_list::<i32>().values().clone()).collect();
-        let counts = M::COUNTED.then(|| states[self.shape.keys.len()].as_list::<i32>().values().as_primitive::<Int64Type>().values().clone());
+        let all = self.behind.len();
+        let width = M::notes(all);
+        let notes = (width > 0).then(|| states[self.shape.keys.len()].as_list::<i32>());
+        let noted: &[i64] = notes.map_or(&[], |n| n.values().as_primitive::<Int64Type>().values());
         let offsets = states[0].as_list::<i32>().value_offsets();
         let batch = self.domain.batch(&keys)?;
-        let mut changes = Changes::default();
+        let mut changes = vec![Changes::default(); all];
         for (row, &group) in groups.iter().enumerate() {
-            let set = &mut self.sets[group as usize];
-            for element in list_range(offsets, row) {
-                let delta = counts.as_ref().map_or(1, |c| c[element]);
-                changes.note(set.change(&self.hasher, &batch[element], delta), group as usize, element);
+            let group = group as usize;
+            let first_note = notes.map_or(0, |n| n.value_offsets()[row] as usize);
+            for (place, element) in list_range(offsets, row).enumerate() {
+                let note_of = first_note + place * width;
+                let change = self.sets[group].merge(&self.hasher, &batch[element], &noted[note_of..note_of + width], all);
+                resized(&mut self.sizes[group * all..(group + 1) * all], change);
+                if self.passes_on {
+                    note(&mut changes, change, group, element);
+                }
             }
         }
         self.pass_on(changes, &keys)
     }
 
-    fn values(&self, groups: &[u32]) -> Result<ArrayRef> {
-        match &self.behind {
+    fn values(&self, view: usize, groups: &[u32]) -> Result<ArrayRef> {
+        let all = self.behind.len();
+        match &self.behind[view] {
             Some(behind) => behind.values(groups),
-            None => Ok(bigints(groups, |g| self.sets[g].len() as i64)),
+            None => Ok(bigints(groups, |g| self.sizes[g * all + view])),
         }
     }
 
     fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
-        let sets: Vec<_> = groups.iter().map(|&g| self.sets[g as usize].entries()).collect();
-        let lengths = || sets.iter().map(Vec::len);
-        let values: Vec<Option<&D::Borrowed>> = sets.iter().flatten().map(|(v, _)| Some((*v).borrow())).collect();
-        let mut state = self.domain.columns(&values)?.into_iter().map(|c| lists(lengths(), c, None)).collect::<Result<Vec<_>>>()?;
-        if M::COUNTED {
-            let counts: Int64Array = sets.iter().flatten().map(|(_, count)| *count).collect();
-            state.push(lists(lengths(), std::sync::Arc::new(counts), None)?);
+        let (mut values, mut notes, mut lengths) = (Vec::new(), Vec::new(), Vec::with_capacity(groups.len()));
+        for &group in groups {
+            let before = values.len();
+            self.sets[group as usize].write(&mut values, &mut notes);
+            lengths.push(values.len() - before);
+        }
+        let columns = self.domain.columns(&values)?.into_iter();
+        let mut state = columns.map(|c| lists(lengths.iter().copied(), c, None)).collect::<Result<Vec<_>>>()?;
+        let width = M::notes(self.behind.len());
+        if width > 0 {
+            state.push(lists(lengths.iter().map(|l| l * width), std::sync::Arc::new(Int64Array::from(notes)), None)?);
         }
         Ok(state)
     }
 
     fn state_types(&self) -> Vec<SqlType> {
         let mut types: Vec<SqlType> = self.shape.types.iter().map(array_of).collect();
-        if M::COUNTED {
+        if M::notes(self.behind.len()) > 0 {
             types.push(array_of(&bigint()));
         }
         types
     }
 
     fn clear(&mut self, groups: &[u32]) {
-        groups.iter().for_each(|&g| self.sets[g as usize].clear());
-        if let Some(behind) = &mut self.behind {
-            behind.clear(groups);
+        let all = self.behind.len();
+        for group in groups.iter().map(|&g| g as usize) {
+            self.sets[group].clear();
+            self.sizes[group * all..(group + 1) * all].fill(0);
         }
+        self.behind.iter_mut().flatten().for_each(|b| b.clear(groups));
     }
 
     fn bytes(&self) -> usize {
-        let sets: usize = self.sets.iter().map(M::bytes).sum();
-        sets + self.sets.capacity() * size_of::<M>() + self.behind.as_ref().map_or(0, |b| b.bytes())
+        let sets = about_bytes_of_groups(&self.sets, M::bytes);
+        let behind: usize = self.behind.iter().flatten().map(|b| b.bytes()).sum();
+        sets + self.sets.capacity() * size_of::<M>() + self.sizes.capacity() * size_of::<i64>() + behind
     }
 }

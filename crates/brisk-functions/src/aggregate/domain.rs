@@ -11,10 +11,10 @@ use std::hash::Hash;
 use std::ops::Index;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{Buffer, NullBuffer, OffsetBufferBuilder};
 use arrow_row::{RowConverter, Rows, SortField};
 use arrow_schema::{DataType as ArrowType, IntervalUnit, TimeUnit};
 use brisk_core::{Error, Result, SqlType};
@@ -29,6 +29,9 @@ pub(super) trait Domain: Send + 'static {
 
     /// Columns of these values; `None` is null.
     fn columns(&self, values: &[Option<&Self::Borrowed>]) -> Result<Vec<ArrayRef>>;
+
+    /// Whether kept values have bytes outside of themselves.
+    const ON_HEAP: bool;
 
     /// The bytes of a kept value outside of itself.
     fn heap_bytes(value: &Self::Owned) -> usize;
@@ -83,6 +86,7 @@ impl Index<usize> for Ints<'_> {
 }
 
 impl Domain for IntDomain {
+    const ON_HEAP: bool = false;
     type Borrowed = i64;
     type Owned = i64;
     type Batch<'a> = Ints<'a>;
@@ -194,6 +198,7 @@ impl Index<usize> for Wides<'_> {
 }
 
 impl Domain for WideDomain {
+    const ON_HEAP: bool = false;
     type Borrowed = i128;
     type Owned = i128;
     type Batch<'a> = Wides<'a>;
@@ -232,6 +237,7 @@ impl Index<usize> for Bytes<'_> {
 }
 
 impl Domain for ByteDomain {
+    const ON_HEAP: bool = true;
     type Borrowed = [u8];
     type Owned = Vec<u8>;
     type Batch<'a> = Bytes<'a>;
@@ -247,18 +253,20 @@ impl Domain for ByteDomain {
     }
 
     fn columns(&self, values: &[Option<&[u8]>]) -> Result<Vec<ArrayRef>> {
-        let size = values.iter().flatten().map(|v| v.len()).sum();
-        if !self.is_text {
-            let mut builder = BinaryBuilder::with_capacity(values.len(), size);
-            values.iter().for_each(|v| builder.append_option(*v));
-            return Ok(vec![Arc::new(builder.finish())]);
-        }
-        let mut builder = StringBuilder::with_capacity(values.len(), size);
+        let mut offsets = OffsetBufferBuilder::new(values.len());
+        let mut bytes = Vec::with_capacity(values.iter().flatten().map(|v| v.len()).sum());
         for value in values {
-            let text = value.map(std::str::from_utf8).transpose().map_err(|e| Error::internal(format!("kept text: {e}")))?;
-            builder.append_option(text);
+            let value = value.unwrap_or_default();
+            bytes.extend_from_slice(value);
+            offsets.push_length(value.len());
         }
-        Ok(vec![Arc::new(builder.finish())])
+        let nulls = values.contains(&None).then(|| NullBuffer::from_iter(values.iter().map(Option::is_some)));
+        let (offsets, bytes) = (offsets.finish(), Buffer::from_vec(bytes));
+        if !self.is_text {
+            return Ok(vec![Arc::new(BinaryArray::try_new(offsets, bytes, nulls)?)]);
+        }
+        // The text is checked as a whole.
+        Ok(vec![Arc::new(StringArray::try_new(offsets, bytes, nulls).map_err(|e| Error::internal(format!("kept text: {e}")))?)])
     }
 
     fn heap_bytes(value: &Vec<u8>) -> usize {
@@ -289,6 +297,7 @@ impl RowDomain {
 }
 
 impl Domain for RowDomain {
+    const ON_HEAP: bool = true;
     type Borrowed = [u8];
     type Owned = Vec<u8>;
     type Batch<'a> = RowBatch;

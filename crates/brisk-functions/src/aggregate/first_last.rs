@@ -9,7 +9,7 @@ use arrow_array::{Array, ArrayRef};
 use brisk_core::{Result, SqlType};
 
 use super::domain::{Domain, with_domain};
-use super::rows::{array_of, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, each_row, list_range, lists};
 use super::sequence::Sequence;
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
@@ -110,7 +110,7 @@ impl<D: Domain> Accumulator for Single<D> {
     }
 
     fn bytes(&self) -> usize {
-        let heap: usize = self.values.iter().flatten().map(|v| D::heap_bytes(v)).sum();
+        let heap = about_bytes_of_groups(&self.values, |v| v.as_ref().map_or(0, |v| D::heap_bytes(v)));
         self.values.capacity() * size_of::<Option<D::Owned>>() + heap
     }
 }
@@ -178,6 +178,6 @@ impl<D: Domain> Accumulator for Retractable<D> {
     }
 
     fn bytes(&self) -> usize {
-        self.groups.iter().map(|g| g.bytes() + size_of::<Sequence<D::Owned>>()).sum()
+        about_bytes_of_groups(&self.groups, |g| g.bytes() + size_of::<Sequence<D::Owned>>())
     }
 }

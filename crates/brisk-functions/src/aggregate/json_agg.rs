@@ -10,7 +10,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
 use brisk_core::{DataType, Error, Result, SqlType};
 
-use super::rows::{array_of, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, each_row, list_range, lists};
 use super::sequence::Sequence;
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
@@ -172,7 +172,7 @@ impl Accumulator for ArrayAccumulator {
 
     fn bytes(&self) -> usize {
         let heap = |g: &Sequence<String>| g.iter().map(String::len).sum::<usize>();
-        self.groups.iter().map(|g| g.bytes() + size_of::<Sequence<String>>() + heap(g)).sum()
+        about_bytes_of_groups(&self.groups, |g| g.bytes() + size_of::<Sequence<String>>() + heap(g))
     }
 }
 
@@ -261,6 +261,6 @@ impl Accumulator for ObjectAccumulator {
     fn bytes(&self) -> usize {
         let entry = 2 * size_of::<String>() + 8;
         let heap = |g: &BTreeMap<String, String>| g.iter().map(|(k, v)| k.len() + v.len() + entry).sum::<usize>();
-        self.groups.iter().map(|g| size_of::<BTreeMap<String, String>>() + heap(g)).sum()
+        about_bytes_of_groups(&self.groups, |g| size_of::<BTreeMap<String, String>>() + heap(g))
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, StringArray};
 use brisk_core::{DataType, Result, SqlType};
 
-use super::rows::{array_of, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, each_row, list_range, lists};
 use super::sequence::Sequence;
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
@@ -96,7 +96,7 @@ impl Accumulator for Appending {
     }
 
     fn bytes(&self) -> usize {
-        let heap: usize = self.texts.iter().flatten().map(String::capacity).sum();
+        let heap = about_bytes_of_groups(&self.texts, |t| t.as_ref().map_or(0, String::capacity));
         self.texts.capacity() * size_of::<Option<String>>() + heap
     }
 }
@@ -169,6 +169,6 @@ impl Accumulator for Retractable {
 
     fn bytes(&self) -> usize {
         let heap = |g: &Sequence<String>| g.iter().map(|v| v.len() * 2).sum::<usize>();
-        self.groups.iter().map(|g| g.bytes() + size_of::<Sequence<String>>() + heap(g)).sum()
+        about_bytes_of_groups(&self.groups, |g| g.bytes() + size_of::<Sequence<String>>() + heap(g))
     }
 }

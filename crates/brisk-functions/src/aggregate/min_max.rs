@@ -13,7 +13,7 @@ use arrow_schema::{DataType as ArrowType, TimeUnit};
 use brisk_core::{DataType, Result, SqlType};
 
 use super::domain::{Domain, with_domain};
-use super::rows::{array_of, bigint, each_row, list_range, lists, primitive};
+use super::rows::{about_bytes, about_bytes_of_groups, array_of, bigint, each_row, list_range, lists, primitive};
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
 
@@ -205,7 +205,7 @@ impl<D: Domain> Accumulator for Values<D> {
     }
 
     fn bytes(&self) -> usize {
-        let heap: usize = self.values.iter().flatten().map(|v| D::heap_bytes(v)).sum();
+        let heap = if D::ON_HEAP { about_bytes_of_groups(&self.values, |v| v.as_ref().map_or(0, |v| D::heap_bytes(v))) } else { 0 };
         self.values.capacity() * size_of::<Option<D::Owned>>() + heap
     }
 }
@@ -288,7 +288,7 @@ impl<D: Domain> Accumulator for Retractable<D> {
 
     fn bytes(&self) -> usize {
         let entry = size_of::<D::Owned>() + size_of::<i64>() + 8;
-        let heap: usize = self.groups.iter().flat_map(|g| g.keys()).map(|v| D::heap_bytes(v) + entry).sum();
+        let heap = about_bytes_of_groups(&self.groups, |g| about_bytes(g.keys(), g.len(), |v| D::heap_bytes(v) + entry));
         self.groups.capacity() * size_of::<BTreeMap<D::Owned, i64>>() + heap
     }
 }

@@ -25,6 +25,7 @@ mod percentile;
 mod properties;
 mod rows;
 mod sequence;
+mod shared;
 mod single_value;
 mod sum;
 mod tally;
@@ -39,6 +40,8 @@ use brisk_core::{Result, SqlType};
 use crate::scalar::Argument;
 
 pub use over::{OverSignature, over_function_signature};
+pub use shared::{Accumulators, CallGroup, SharedAccumulator, accumulators};
+pub use tally::Views;
 
 pub trait AggregateFunction: Debug + Send + Sync {
     /// Upper case, as in Flink's documentation.
@@ -126,16 +129,6 @@ pub struct AggregateCall {
     pub filter: Option<usize>,
     /// The output column's name, for plans.
     pub name: String,
-}
-
-impl AggregateCall {
-    /// The accumulator of this call: the function's own, behind a set of distinct values if DISTINCT.
-    pub fn accumulator(&self, retract: bool) -> Result<Box<dyn Accumulator>> {
-        if self.distinct && !matches!(self.function.name(), "MIN" | "MAX" | "SINGLE_VALUE") {
-            return distinct::accumulator(self.function.as_ref(), &self.signature, retract);
-        }
-        self.function.accumulator(&self.signature, retract)
-    }
 }
 
 /// All aggregate functions, in the order of their files.

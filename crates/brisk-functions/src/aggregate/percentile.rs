@@ -14,7 +14,7 @@ use arrow_schema::DataType as ArrowType;
 use brisk_core::{DataType, Error, Result, SqlType};
 
 use super::domain::ordered_bits;
-use super::rows::{array_of, bigint, common_nulls, each_row, list_range, lists};
+use super::rows::{about_bytes_of_groups, array_of, bigint, common_nulls, each_row, list_range, lists};
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
 
@@ -260,7 +260,7 @@ impl Accumulator for PercentileAccumulator {
     }
 
     fn bytes(&self) -> usize {
-        self.groups.iter().map(|g| size_of::<Group>() + g.values.bytes()).sum()
+        about_bytes_of_groups(&self.groups, |g| size_of::<Group>() + g.values.bytes())
     }
 }
 

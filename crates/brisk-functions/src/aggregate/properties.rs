@@ -48,6 +48,51 @@ fn call(name: &str, types: &[DataType], literals: &[Option<ArrayRef>], distinct:
     AggregateCall { function, signature, args: (0..types.len()).collect(), distinct, filter: None, name: name.to_owned() }
 }
 
+/// The accumulator of a call that shares with no other.
+fn accumulator(call: &AggregateCall, retract: bool) -> Box<dyn Accumulator> {
+    match accumulators(std::slice::from_ref(call), retract).unwrap().swap_remove(0).accumulators {
+        Accumulators::One(accumulator) => accumulator,
+        Accumulators::Shared(shared) => Box::new(OnlyView(shared)),
+    }
+}
+
+/// A shared accumulator that only one call uses.
+struct OnlyView(Box<dyn SharedAccumulator>);
+
+impl Accumulator for OnlyView {
+    fn resize(&mut self, groups: usize) {
+        self.0.resize(groups);
+    }
+
+    fn update(&mut self, groups: &[u32], args: &[ArrayRef], retract: Option<&[bool]>) -> Result<()> {
+        self.0.update(groups, args, None, retract)
+    }
+
+    fn merge(&mut self, groups: &[u32], states: &[ArrayRef]) -> Result<()> {
+        self.0.merge(groups, states)
+    }
+
+    fn values(&self, groups: &[u32]) -> Result<ArrayRef> {
+        self.0.values(0, groups)
+    }
+
+    fn state(&self, groups: &[u32]) -> Result<Vec<ArrayRef>> {
+        self.0.state(groups)
+    }
+
+    fn state_types(&self) -> Vec<SqlType> {
+        self.0.state_types()
+    }
+
+    fn clear(&mut self, groups: &[u32]) {
+        self.0.clear(groups);
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
 fn pick(columns: &[ArrayRef], rows: &[usize]) -> Vec<ArrayRef> {
     let rows = UInt32Array::from(rows.iter().map(|r| *r as u32).collect::<Vec<_>>());
     columns.iter().map(|c| take(c, &rows, None).unwrap()).collect()
@@ -71,7 +116,7 @@ fn check(call: &AggregateCall, columns: &[ArrayRef], retract: bool, random: &mut
     let rows = columns.first().map_or(50, |c| c.len());
     let groups: Vec<u32> = (0..rows).map(|_| random.below(u64::from(GROUPS)) as u32).collect();
     let all: Vec<u32> = (0..GROUPS).collect();
-    let mut fed = call.accumulator(retract).unwrap();
+    let mut fed = accumulator(call, retract);
     fed.resize(GROUPS as usize);
     let mut live: Vec<usize> = Vec::new();
     let mut next = 0;
@@ -82,7 +127,7 @@ fn check(call: &AggregateCall, columns: &[ArrayRef], retract: bool, random: &mut
         let of = |rows: &[usize]| rows.iter().map(|r| groups[*r]).collect::<Vec<u32>>();
         match random.below(3) {
             0 => {
-                let mut other = call.accumulator(retract).unwrap();
+                let mut other = accumulator(call, retract);
                 other.resize(GROUPS as usize);
                 other.update(&of(&batch), &pick(columns, &batch), None).unwrap();
                 fed.merge(&all, &other.state(&all).unwrap()).unwrap();
@@ -103,14 +148,14 @@ fn check(call: &AggregateCall, columns: &[ArrayRef], retract: bool, random: &mut
         }
     }
     // A restart in between must change nothing.
-    let mut restored = call.accumulator(retract).unwrap();
+    let mut restored = accumulator(call, retract);
     restored.resize(GROUPS as usize);
     let state = fed.state(&all).unwrap();
     for (array, sql_type) in state.iter().zip(fed.state_types()) {
         assert_eq!(*array.data_type(), sql_type.to_arrow(), "{} states {sql_type}", call.name);
     }
     restored.merge(&all, &state).unwrap();
-    let mut slow = call.accumulator(false).unwrap();
+    let mut slow = accumulator(call, false);
     slow.resize(GROUPS as usize);
     let live_groups: Vec<u32> = live.iter().map(|r| groups[*r]).collect();
     slow.update(&live_groups, &pick(columns, &live), None).unwrap();
@@ -122,7 +167,7 @@ fn check(call: &AggregateCall, columns: &[ArrayRef], retract: bool, random: &mut
         assert!(same, "{}, distinct {}, retract {retract}, {way}: {values:?} and not {expected:?}", call.name, call.distinct);
     }
     fed.clear(&all);
-    let mut fresh = call.accumulator(retract).unwrap();
+    let mut fresh = accumulator(call, retract);
     fresh.resize(GROUPS as usize);
     assert_eq!(fed.values(&all).unwrap().as_ref(), fresh.values(&all).unwrap().as_ref(), "{} after clear", call.name);
     assert!(restored.bytes() > 0);
@@ -205,4 +250,85 @@ fn percentiles() {
 #[test]
 fn approximations_of_few_values_are_exact() {
     run("APPROX_COUNT_DISTINCT", &[DataType::STRING], &[], NO, NO);
+}
+
+/// Calls that share an accumulator, each behind a filter of its own, against the rows that are left after all. `values`
+/// are the arguments, `passes[row]` the views that a row counts for.
+fn check_shared(calls: &[AggregateCall], columns: &[ArrayRef], retract: bool, random: &mut Random) {
+    let rows = columns.first().map_or(40, |c| c.len());
+    let groups: Vec<u32> = (0..rows).map(|_| random.below(u64::from(GROUPS)) as u32).collect();
+    let passes: Vec<Views> = (0..rows).map(|_| random.below(1 << calls.len()) as Views).collect();
+    let all: Vec<u32> = (0..GROUPS).collect();
+    let new = |retract| {
+        let mut made = accumulators(calls, retract).unwrap();
+        assert_eq!(made.len(), 1, "the calls share one accumulator");
+        let Accumulators::Shared(mut shared) = made.swap_remove(0).accumulators else { panic!("the calls share") };
+        shared.resize(GROUPS as usize);
+        shared
+    };
+    let feed = |shared: &mut Box<dyn SharedAccumulator>, rows: &[usize], gone: Option<&[bool]>| {
+        let groups: Vec<u32> = rows.iter().map(|r| groups[*r]).collect();
+        let views: Vec<Views> = rows.iter().map(|r| passes[*r]).collect();
+        shared.update(&groups, &pick(columns, rows), Some(&views), gone).unwrap();
+    };
+    let mut fed = new(retract);
+    let (mut live, mut next) = (Vec::new(), 0);
+    while next < rows {
+        let batch: Vec<usize> = (next..(next + 1 + random.below(15) as usize).min(rows)).collect();
+        next += batch.len();
+        match random.below(3) {
+            0 => {
+                let mut other = new(retract);
+                feed(&mut other, &batch, None);
+                fed.merge(&all, &other.state(&all).unwrap()).unwrap();
+            }
+            1 if retract => {
+                let gone: Vec<usize> = (0..live.len() / 3).map(|_| live.remove(random.below(live.len() as u64) as usize)).collect();
+                let mixed: Vec<usize> = gone.iter().chain(&batch).copied().collect();
+                feed(&mut fed, &mixed, Some(&(0..mixed.len()).map(|i| i < gone.len()).collect::<Vec<_>>()));
+            }
+            _ => feed(&mut fed, &batch, None),
+        }
+        live.extend(&batch);
+        if random.below(4) == 0 {
+            let group = random.below(u64::from(GROUPS)) as u32;
+            fed.clear(&[group]);
+            live.retain(|r| groups[*r] != group);
+        }
+    }
+    let mut restored = new(retract);
+    let state = fed.state(&all).unwrap();
+    assert_eq!(state.iter().map(|s| s.data_type().clone()).collect::<Vec<_>>(), fed.state_types().iter().map(|t| t.to_arrow()).collect::<Vec<_>>());
+    restored.merge(&all, &state).unwrap();
+    for (view, call) in calls.iter().enumerate() {
+        let mut slow = accumulator(call, false);
+        slow.resize(GROUPS as usize);
+        let counted: Vec<usize> = live.iter().copied().filter(|r| passes[*r] >> view & 1 == 1).collect();
+        let of: Vec<u32> = counted.iter().map(|r| groups[*r]).collect();
+        slow.update(&of, &pick(columns, &counted), None).unwrap();
+        let expected = slow.values(&all).unwrap();
+        for (way, found) in [("fed", &fed), ("restored", &restored)] {
+            let values = found.values(view, &all).unwrap();
+            assert!(close(&values, &expected), "{} as view {view}, retract {retract}, {way}: {values:?} and not {expected:?}", call.name);
+        }
+    }
+}
+
+#[test]
+fn calls_that_share_give_what_each_gives_alone() {
+    let mut random = Random(7);
+    for round in 0..60 {
+        let types = types();
+        let t = &types[round % types.len()];
+        let columns = [column(t, &mut random, 1 + round * 3)];
+        let many = |names: &[&str], distinct| names.iter().map(|n| call(n, std::slice::from_ref(t), &[], distinct)).collect::<Vec<_>>();
+        for retract in [false, true] {
+            let views = 2 + random.below(5) as usize;
+            check_shared(&many(&vec!["COUNT"; views], true), &columns, retract, &mut random);
+            check_shared(&many(&vec!["COUNT"; views], false), &columns, retract, &mut random);
+            if t.is_numeric() {
+                check_shared(&many(&["COUNT", "SUM", "AVG", "COUNT"], true), &columns, retract, &mut random);
+            }
+        }
+    }
 }

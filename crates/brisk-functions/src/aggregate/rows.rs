@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{DataType as ArrowType, Field};
 use brisk_core::{DataType, Result, SqlType};
 
@@ -42,13 +42,43 @@ pub(super) fn common_nulls(args: &[ArrayRef]) -> Option<NullBuffer> {
 
 /// A column with one value for each of `groups`.
 pub(super) fn primitive<T: ArrowPrimitiveType>(groups: &[u32], data_type: &ArrowType, value: impl Fn(usize) -> Option<T::Native>) -> ArrayRef {
-    let array: PrimitiveArray<T> = groups.iter().map(|&g| value(g as usize)).collect();
+    let mut values = Vec::with_capacity(groups.len());
+    // Made when the first null comes.
+    let mut nulls: Option<NullBufferBuilder> = None;
+    for (row, &group) in groups.iter().enumerate() {
+        let value = value(group as usize);
+        if value.is_none() && nulls.is_none() {
+            let mut builder = NullBufferBuilder::new(groups.len());
+            builder.append_n_non_nulls(row);
+            nulls = Some(builder);
+        }
+        if let Some(nulls) = &mut nulls {
+            nulls.append(value.is_some());
+        }
+        values.push(value.unwrap_or_default());
+    }
+    let array = PrimitiveArray::<T>::new(values.into(), nulls.and_then(|mut n| n.finish()));
     Arc::new(array.with_data_type(data_type.clone()))
 }
 
 /// A column of BIGINTs without nulls.
 pub(super) fn bigints(groups: &[u32], value: impl Fn(usize) -> i64) -> ArrayRef {
-    Arc::new(groups.iter().map(|&g| value(g as usize)).collect::<arrow_array::Int64Array>())
+    Arc::new(arrow_array::Int64Array::from_iter_values(groups.iter().map(|&g| value(g as usize))))
+}
+
+/// So many values are looked at to estimate the bytes of all.
+const SAMPLE: usize = 256;
+
+/// About how many bytes all of `values` take, of which there are `len`: asked for many times a second, so that only the
+/// first ones are looked at.
+pub(super) fn about_bytes<T>(values: impl Iterator<Item = T>, len: usize, bytes: impl Fn(T) -> usize) -> usize {
+    let (seen, sum) = values.take(SAMPLE).fold((0, 0), |(seen, sum), value| (seen + 1, sum + bytes(value)));
+    if seen == 0 { 0 } else { (sum as f64 * len as f64 / f64::from(seen)) as usize }
+}
+
+/// As [`about_bytes`], of groups, from some spread over all of them.
+pub(super) fn about_bytes_of_groups<T>(groups: &[T], bytes: impl Fn(&T) -> usize) -> usize {
+    about_bytes(groups.iter().step_by(groups.len() / SAMPLE + 1), groups.len(), bytes)
 }
 
 /// A column of lists: `lengths[i]` elements of `values` each, in order. `valid`: which lists are not null.

@@ -8,7 +8,7 @@ use arrow_array::{Array, ArrayRef};
 use brisk_core::{Error, Result, SqlType};
 
 use super::domain::{Domain, with_domain};
-use super::rows::{bigint, bigints, each_row};
+use super::rows::{about_bytes_of_groups, bigint, bigints, each_row};
 use super::{Accumulator, AggregateFunction, AggregateSignature, bind};
 use crate::scalar::Argument;
 
@@ -114,7 +114,7 @@ impl<D: Domain> Accumulator for SingleAccumulator<D> {
     }
 
     fn bytes(&self) -> usize {
-        let heap: usize = self.groups.iter().filter_map(|g| g.value.as_ref()).map(|v| D::heap_bytes(v)).sum();
+        let heap = about_bytes_of_groups(&self.groups, |g| g.value.as_ref().map_or(0, |v| D::heap_bytes(v)));
         self.groups.capacity() * size_of::<Group<D::Owned>>() + heap
     }
 }
