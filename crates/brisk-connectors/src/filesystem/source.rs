@@ -22,7 +22,7 @@ use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 
 use super::listing::{FileEntry, is_pattern, list_files, modified_ms};
-use super::window::{WINDOW_BYTES, read_window};
+use super::window::{WINDOW_BYTES, WINDOW_BYTES_MAX, WindowReader};
 use super::{FileSystemOptions, partition};
 use crate::scalar_array::ScalarValue;
 
@@ -144,6 +144,7 @@ struct FileReader {
     /// Where in `splits` the first unread one may be.
     current: usize,
     open: Option<OpenFile>,
+    windows: WindowReader,
     finished: VecDeque<Arc<str>>,
     next_listing: Instant,
 }
@@ -166,6 +167,7 @@ impl FileReader {
             known: HashSet::new(),
             current: 0,
             open: None,
+            windows: WindowReader::default(),
             finished: VecDeque::new(),
             next_listing: Instant::now(),
         };
@@ -182,7 +184,7 @@ impl FileReader {
 
     fn restore(&mut self, state: &SplitState) -> Result<()> {
         let split: Split = serde_json::from_slice(&state.state).map_err(|e| Error::corrupt(format!("the position of {} cannot be read: {e}", state.split)))?;
-        if split.window_bytes != WINDOW_BYTES {
+        if !(1..=WINDOW_BYTES_MAX).contains(&split.window_bytes) {
             return Err(Error::corrupt(format!("the position of {} counts windows of {} bytes", state.split, split.window_bytes)));
         }
         self.known.insert(split.path.clone());
@@ -229,7 +231,8 @@ impl FileReader {
             self.open = Some(OpenFile::open(split, name.clone(), &self.setup)?);
         }
         let open = self.open.as_ref().expect("opened above");
-        let read = read_window(&open.file, split.next_window).map_err(|e| Error::external(format!("cannot read {}: {e}", open.origin)))?;
+        let read =
+            self.windows.read(&open.file, split.window_bytes, split.next_window).map_err(|e| Error::external(format!("cannot read {}: {e}", open.origin)))?;
         let Some(lines) = read else { return Ok(self.finish_current(name)) };
         let whole = split.stripes == 1;
         let first_record = if whole { split.lines + 1 } else { 1 };

@@ -1,6 +1,6 @@
 //! The lines of a file in windows: a line belongs to the window in which it begins.
 //!
-//! Windows are aligned, of [`WINDOW_BYTES`] each. So a file can be read by several subtasks at once, each taking every
+//! Windows are aligned and of one size. So a file can be read by several subtasks at once, each taking every
 //! n-th window, and no line is read twice or lost:
 //!
 //! ```text
@@ -13,12 +13,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use memchr::{memchr, memrchr};
 
-pub(crate) const WINDOW_BYTES: u64 = 1 << 20;
-/// How much is read at a time to find the end of a window's last line.
-const TAIL_BYTES: usize = 64 << 10;
+/// The size of a window: as much as stays in a core's cache together with the columns made of it.
+pub(crate) const WINDOW_BYTES: u64 = 256 << 10;
+/// A position that was saved with windows larger than this is not believed.
+pub(crate) const WINDOW_BYTES_MAX: u64 = 64 << 20;
+/// How much is read beyond a window at once, to find the end of its last line.
+const TAIL_BYTES: usize = 4 << 10;
 /// A longer line is taken for a file that has none.
 pub(crate) const LINE_BYTES_MAX: usize = 128 << 20;
 
@@ -30,47 +33,65 @@ pub(crate) struct Lines {
     pub offset: u64,
 }
 
-/// The lines that begin in window `window`; `None` when the file ends before it.
-pub(crate) fn read_window(file: &File, window: u64) -> io::Result<Option<Lines>> {
-    let begin = window * WINDOW_BYTES;
-    let end = begin + WINDOW_BYTES;
-    // The byte before tells whether a line begins exactly here.
-    let from = begin.saturating_sub(1);
-    let mut data = vec![0; (end - from) as usize];
-    let read = read_at_most(file, &mut data, from)?;
-    data.truncate(read);
-    if from + (read as u64) <= begin && (window > 0 || read == 0) {
-        return Ok(None);
-    }
-    let start = if window == 0 { Some(0) } else { memchr(b'\n', &data).map(|n| n + 1) };
-    let Some(start) = start.filter(|s| from + (*s as u64) < end && *s < data.len()) else {
-        return Ok(Some(Lines { data: Bytes::new(), offset: begin }));
-    };
-    if data.last() != Some(&b'\n') && from + data.len() as u64 == end {
-        finish_line(file, &mut data, end)?;
-    }
-    Ok(Some(Lines { data: Bytes::from(data).slice(start..), offset: from + start as u64 }))
+/// Reads windows into one buffer, which is used again once nobody holds the lines of the window before: fresh memory
+/// costs more than reading into it.
+#[derive(Default)]
+pub(crate) struct WindowReader {
+    /// What was lent out last.
+    lent: Bytes,
 }
 
-/// Appends the rest of the line that `data` breaks off in; `at` is the position behind `data`.
-fn finish_line(file: &File, data: &mut Vec<u8>, mut at: u64) -> io::Result<()> {
-    let line = memrchr(b'\n', data).map_or(0, |n| n + 1);
+impl WindowReader {
+    /// The lines that begin in window `window` of those of `window_bytes`; `None` when the file ends before it.
+    pub fn read(&mut self, file: &File, window_bytes: u64, window: u64) -> io::Result<Option<Lines>> {
+        let begin = window * window_bytes;
+        // The byte before tells whether a line begins exactly here.
+        let from = begin.saturating_sub(1);
+        let end = (begin + window_bytes - from) as usize;
+        let mut data = self.buffer(end + TAIL_BYTES);
+        let filled = read_at_most(file, &mut data, from)?;
+        if filled <= (begin - from) as usize {
+            self.lent = data.freeze();
+            return Ok(None);
+        }
+        let start = if window == 0 { Some(0) } else { memchr(b'\n', &data[..filled.min(end)]).map(|n| n + 1) };
+        let lines = match start.filter(|s| *s < filled.min(end)) {
+            None => 0..0,
+            Some(start) => start..last_line_end(file, &mut data, filled, end, from)?,
+        };
+        self.lent = data.freeze();
+        Ok(Some(Lines { offset: from + lines.start as u64, data: self.lent.slice(lines) }))
+    }
+
+    /// `length` bytes of whatever content.
+    fn buffer(&mut self, length: usize) -> BytesMut {
+        let mut buffer = std::mem::take(&mut self.lent).try_into_mut().unwrap_or_default();
+        buffer.resize(length, 0);
+        buffer
+    }
+}
+
+/// Where the line ends that holds the last byte before `end`; `filled` bytes of `data` are read, from position `from` of
+/// the file, and more are read as needed.
+fn last_line_end(file: &File, data: &mut BytesMut, mut filled: usize, end: usize, from: u64) -> io::Result<usize> {
+    if filled < end {
+        return Ok(filled);
+    }
+    let mut searched = end - 1;
     loop {
-        let before = data.len();
-        data.resize(before + TAIL_BYTES, 0);
-        let read = read_at_most(file, &mut data[before..], at)?;
-        data.truncate(before + read);
-        if let Some(n) = memchr(b'\n', &data[before..]) {
-            data.truncate(before + n + 1);
-            return Ok(());
+        if let Some(n) = memchr(b'\n', &data[searched..filled]) {
+            return Ok(searched + n + 1);
         }
-        if read < TAIL_BYTES {
-            return Ok(());
+        if filled < data.len() {
+            return Ok(filled);
         }
-        if data.len() - line > LINE_BYTES_MAX {
+        let line = memrchr(b'\n', &data[..end]).map_or(0, |n| n + 1);
+        if filled - line > LINE_BYTES_MAX {
             return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a line is longer than {LINE_BYTES_MAX} bytes")));
         }
-        at += read as u64;
+        searched = filled;
+        data.resize(2 * filled, 0);
+        filled += read_at_most(file, &mut data[filled..], from + filled as u64)?;
     }
 }
 
@@ -98,17 +119,23 @@ mod tests {
         let path = dir.path().join("f");
         std::fs::write(&path, content).unwrap();
         let file = File::open(&path).unwrap();
-        let mut all = Vec::new();
-        for window in 0.. {
-            let Some(lines) = read_window(&file, window).unwrap() else { break };
-            if !lines.data.is_empty() {
-                assert_eq!(lines.offset as usize, all.len());
-                assert!(lines.offset == 0 || content[lines.offset as usize - 1] == b'\n');
-                assert_eq!(lines.offset / WINDOW_BYTES, window);
+        // As they are used, and each held on to while the next are read.
+        for (window_bytes, hold) in [(WINDOW_BYTES, false), (WINDOW_BYTES, true), (1 << 20, false)] {
+            let (mut all, mut held) = (Vec::new(), Vec::new());
+            let mut reader = WindowReader::default();
+            for window in 0.. {
+                let Some(lines) = reader.read(&file, window_bytes, window).unwrap() else { break };
+                if !lines.data.is_empty() {
+                    assert_eq!(lines.offset as usize, all.len());
+                    assert!(lines.offset == 0 || content[lines.offset as usize - 1] == b'\n');
+                    assert_eq!(lines.offset / window_bytes, window);
+                }
+                all.extend_from_slice(&lines.data);
+                held.extend(hold.then_some(lines.data));
             }
-            all.extend_from_slice(&lines.data);
+            assert!(all == content, "{} bytes of {}", all.len(), content.len());
+            assert!(!hold || held.concat() == content);
         }
-        assert!(all == content, "{} bytes of {}", all.len(), content.len());
     }
 
     #[test]
