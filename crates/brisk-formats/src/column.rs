@@ -162,6 +162,34 @@ impl Bytes {
         self.end_value();
     }
 
+    /// Pushes the first `length` bytes of `source`. Behind them there may be more, so that a short value is copied as a
+    /// block of a fixed size.
+    #[inline(always)]
+    pub fn push_from(&mut self, source: &[u8], length: usize) {
+        const SHORT: usize = 32;
+        const LONGER: usize = 80;
+        let end = self.data.len() + length;
+        match source.first_chunk::<SHORT>() {
+            Some(block) if length <= SHORT => {
+                self.data.extend_from_slice(block);
+                self.data.truncate(end);
+            }
+            _ => match source.first_chunk::<LONGER>() {
+                Some(block) if length <= LONGER => {
+                    self.data.extend_from_slice(block);
+                    self.data.truncate(end);
+                }
+                _ => self.data.extend_from_slice(&source[..length]),
+            },
+        }
+        self.end_value();
+    }
+
+    /// Drops what was appended to `data` and not ended.
+    pub fn drop_begun(&mut self) {
+        self.data.truncate(self.end());
+    }
+
     /// Ends the value that was appended to `data`.
     #[inline]
     pub fn end_value(&mut self) {

@@ -12,6 +12,7 @@ mod outcome;
 mod raw;
 mod records;
 mod scalar;
+mod scan;
 #[cfg(test)]
 mod testing;
 mod text;

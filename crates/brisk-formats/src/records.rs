@@ -1,7 +1,8 @@
 //! The records of a chunk, one after the other, with their numbers.
 
 use brisk_core::source::{Framing, RecordChunk};
-use memchr::memchr;
+
+use crate::scan::find;
 
 /// Iterates over `(number, start, end)` of the records. Under [`Framing::Lines`] a trailing `\r` is not part of a record.
 /// Empty records are counted, and left out unless asked for.
@@ -44,7 +45,7 @@ impl Records<'_> {
     fn next_line(&mut self) -> Option<(u32, usize, usize)> {
         while self.pos < self.data.len() {
             let start = self.pos;
-            let line_end = memchr(b'\n', &self.data[start..]).map_or(self.data.len(), |n| start + n);
+            let line_end = find(self.data, start, b'\n').unwrap_or(self.data.len());
             self.pos = line_end + 1;
             let number = self.number;
             self.number += 1;

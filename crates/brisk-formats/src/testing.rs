@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::TimestampMillisecondType;
+use arrow_array::types::{TimestampMicrosecondType, TimestampMillisecondType};
 use arrow_array::{Array, ArrayRef};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType as ArrowType, TimeUnit};
@@ -53,6 +53,9 @@ fn without_zone(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         ArrowType::Timestamp(TimeUnit::Millisecond, Some(_)) => {
             Arc::new(column.as_primitive::<TimestampMillisecondType>().clone().with_timezone_opt(None::<Arc<str>>))
+        }
+        ArrowType::Timestamp(TimeUnit::Microsecond, Some(_)) => {
+            Arc::new(column.as_primitive::<TimestampMicrosecondType>().clone().with_timezone_opt(None::<Arc<str>>))
         }
         _ => column.clone(),
     }

@@ -229,13 +229,9 @@ impl Operations {
 impl BeforeAfterDecoder {
     fn read_envelope<'a>(&mut self, cursor: &mut Cursor<'a>, row: usize, in_payload: bool, change: &mut Change<'a>, read: &mut ReadRows) -> Result<(), Fault> {
         cursor.expect(b'{', "an object")?;
-        cursor.skip_blanks();
-        if cursor.eat(b'}') {
-            return Ok(());
-        }
         let mut previous = Keys::START;
-        loop {
-            previous = self.keys.next(cursor, previous)?;
+        while let Some(key) = self.keys.next_in_object(cursor, previous)? {
+            previous = key;
             match self.keys.target(previous) {
                 Some(PAYLOAD) if in_payload && cursor.peek() == Some(b'{') => self.read_envelope(cursor, row, false, change, read)?,
                 Some(which @ (BEFORE | AFTER)) if !in_payload => self.read_row(cursor, row, which, change, read)?,
@@ -245,13 +241,8 @@ impl BeforeAfterDecoder {
                 }
                 _ => cursor.skip_value()?,
             }
-            cursor.skip_blanks();
-            if cursor.eat(b'}') {
-                return Ok(());
-            }
-            cursor.expect(b',', "',' or '}'")?;
-            cursor.skip_blanks();
         }
+        Ok(())
     }
 
     fn read_row(&mut self, cursor: &mut Cursor, row: usize, which: usize, change: &mut Change, read: &mut ReadRows) -> Result<(), Fault> {
@@ -277,7 +268,7 @@ impl BeforeAfterDecoder {
         self.columns.iter_mut().for_each(|c| c.truncate(row));
         for (i, which) in wanted.iter().enumerate() {
             let Some(start) = change.rows[*which] else { return Err(Refusal::Change(missing_row(*which, change.op))) };
-            let mut cursor = Cursor { data: record, pos: start };
+            let mut cursor = Cursor::new(record).at(start);
             self.row.read(&mut cursor, &mut self.columns, row + i, &self.options)?;
         }
         Ok(())

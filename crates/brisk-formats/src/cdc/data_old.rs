@@ -211,13 +211,9 @@ impl DataOldDecoder {
     fn read_envelope(&mut self, cursor: &mut Cursor) -> Result<Change, Fault> {
         let mut change = Change::default();
         cursor.expect(b'{', "an object")?;
-        cursor.skip_blanks();
-        if cursor.eat(b'}') {
-            return Ok(change);
-        }
         let mut previous = Keys::START;
-        loop {
-            previous = self.keys.next(cursor, previous)?;
+        while let Some(key) = self.keys.next_in_object(cursor, previous)? {
+            previous = key;
             match self.keys.target(previous) {
                 Some(which @ (DATA | OLD)) => change.rows[which] = read_starts(cursor, self.types.arrays)?,
                 Some(which @ (TYPE | DATABASE | TABLE)) if cursor.peek() == Some(b'"') => {
@@ -228,13 +224,8 @@ impl DataOldDecoder {
                 }
                 _ => cursor.skip_value()?,
             }
-            cursor.skip_blanks();
-            if cursor.eat(b'}') {
-                return Ok(change);
-            }
-            cursor.expect(b',', "',' or '}'")?;
-            cursor.skip_blanks();
         }
+        Ok(change)
     }
 
     fn read_rows(&mut self, record: &[u8], row: usize, kind: &[u8], change: &Change, kinds: &mut Vec<RowKind>) -> Result<(), Refusal> {
@@ -262,12 +253,12 @@ impl DataOldDecoder {
                 let Some(old) = old.get(i).copied().flatten() else {
                     return Err(Refusal::Change("an update needs the field \"old\"".to_string()));
                 };
-                let mut layers = [Cursor { data: record, pos: start }, Cursor { data: record, pos: old }];
+                let mut layers = [Cursor::new(record).at(start), Cursor::new(record).at(old)];
                 self.row.read_overlaid(&mut layers, &mut self.columns, next, &self.options)?;
                 kinds.push(RowKind::UpdateBefore);
                 next += 1;
             }
-            let mut cursor = Cursor { data: record, pos: start };
+            let mut cursor = Cursor::new(record).at(start);
             self.row.read(&mut cursor, &mut self.columns, next, &self.options)?;
             kinds.push(single);
             next += 1;

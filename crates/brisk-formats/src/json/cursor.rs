@@ -1,15 +1,17 @@
-//! A reading position in one JSON document: tokens in place, values skipped eight bytes at a time.
-
-use memchr::memchr2;
+//! A reading position in one JSON document: tokens in place, strings passed over sixteen bytes at a time, digits eight.
 
 use super::fault::Fault;
+use crate::scan::find_either;
 
 /// How deep values that nobody wants may be nested.
 const DEPTH_MAX: usize = 512;
+const QUOTE_OR_BACKSLASH: [u8; 2] = *b"\"\\";
 
 pub(crate) struct Cursor<'a> {
     pub data: &'a [u8],
     pub pos: usize,
+    /// The document and what lies behind it in memory, so that its last bytes can be looked at in blocks too.
+    beyond: &'a [u8],
 }
 
 /// A string as it stands between its quotes.
@@ -17,6 +19,8 @@ pub(crate) struct Cursor<'a> {
 pub(crate) struct RawString<'a> {
     pub text: &'a [u8],
     pub escaped: bool,
+    /// The text and what lies behind it in memory.
+    pub beyond: &'a [u8],
 }
 
 /// A value that is no object or array, or the text of one that is.
@@ -34,7 +38,17 @@ pub(crate) enum Token<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(data: &'a [u8]) -> Self {
-        Self { data, pos: 0 }
+        Self { data, pos: 0, beyond: data }
+    }
+
+    /// At the beginning of the document `chunk[start..end]`.
+    pub fn within(chunk: &'a [u8], start: usize, end: usize) -> Self {
+        Self { data: &chunk[start..end], pos: 0, beyond: &chunk[start..] }
+    }
+
+    /// The same document, at `pos`.
+    pub fn at(&self, pos: usize) -> Self {
+        Self { pos, ..*self }
     }
 
     pub fn fault(&self, expected: &'static str) -> Fault {
@@ -69,9 +83,9 @@ impl<'a> Cursor<'a> {
     pub fn string(&mut self) -> Result<RawString<'a>, Fault> {
         self.expect(b'"', "a string")?;
         let start = self.pos;
-        let Some((end, escaped)) = string_end(self.data, start) else { return Err(self.fault("the closing quote of a string")) };
+        let Some((end, escaped)) = self.string_end(start) else { return Err(self.fault("the closing quote of a string")) };
         self.pos = end + 1;
-        Ok(RawString { text: &self.data[start..end], escaped })
+        Ok(RawString { text: &self.data[start..end], escaped, beyond: &self.beyond[start..] })
     }
 
     /// An integer of at most 18 digits, if that is what comes next; nothing is consumed otherwise.
@@ -192,7 +206,7 @@ impl<'a> Cursor<'a> {
     #[inline(always)]
     pub fn skip_value(&mut self) -> Result<(), Fault> {
         match self.peek() {
-            Some(b'"') => match string_end(self.data, self.pos + 1) {
+            Some(b'"') => match self.string_end(self.pos + 1) {
                 Some((end, _)) => {
                     self.pos = end + 1;
                     Ok(())
@@ -209,6 +223,23 @@ impl<'a> Cursor<'a> {
             }
             Some(b'{' | b'[') => self.skip_container(0),
             _ => self.token().map(drop),
+        }
+    }
+
+    /// Where the string that begins at `pos` ends (its quote), and whether it has escapes.
+    #[inline(always)]
+    fn string_end(&self, pos: usize) -> Option<(usize, bool)> {
+        let end = find_either(self.data, self.beyond, pos, QUOTE_OR_BACKSLASH)?;
+        if self.data[end] == b'"' { Some((end, false)) } else { self.escaped_string_end(end) }
+    }
+
+    /// The same from the string's first backslash on.
+    fn escaped_string_end(&self, mut pos: usize) -> Option<(usize, bool)> {
+        loop {
+            pos = find_either(self.data, self.beyond, pos + 2, QUOTE_OR_BACKSLASH)?;
+            if self.data[pos] == b'"' {
+                return Some((pos, true));
+            }
         }
     }
 
@@ -245,7 +276,41 @@ impl<'a> Cursor<'a> {
 /// The digits from `pos` on, folded into `value`, and where they end; `None` without any. Wraps beyond 18 digits, which
 /// callers refuse by their count.
 #[inline(always)]
-fn digits(data: &[u8], mut pos: usize, mut value: i64) -> Option<(i64, usize)> {
+fn digits(data: &[u8], pos: usize, value: i64) -> Option<(i64, usize)> {
+    let Some(word) = data.get(pos..).and_then(|rest| rest.first_chunk()) else { return few_digits(data, pos, value) };
+    let (count, folded) = leading_digits(u64::from_le_bytes(*word));
+    match count {
+        0 => None,
+        8 => {
+            let value = value.wrapping_mul(100_000_000).wrapping_add(folded);
+            Some(few_digits(data, pos + 8, value).unwrap_or((value, pos + 8)))
+        }
+        _ => Some((value.wrapping_mul(POWERS_OF_TEN[count]).wrapping_add(folded), pos + count)),
+    }
+}
+
+const POWERS_OF_TEN: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// How many of the eight characters, the first in the lowest byte, are digits from the first on, and their number.
+#[inline(always)]
+fn leading_digits(word: u64) -> (usize, i64) {
+    // Digits become 0 to 9; in the byte of the first other character the high bit is set, above it anything may be.
+    let values = word ^ (LOW_BITS * u64::from(b'0'));
+    let others = (values.wrapping_add(LOW_BITS * 0x76) | values) & HIGH_BITS;
+    let count = others.trailing_zeros() as usize / 8;
+    if count == 0 {
+        return (0, 0);
+    }
+    // As eight digits, zeros in front.
+    let values = values << (64 - 8 * count);
+    let pairs = (values.wrapping_mul(10).wrapping_add(values >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100).wrapping_add(pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    let eight = (fours.wrapping_mul(10_000).wrapping_add(fours >> 32)) & 0xffff_ffff;
+    (count, eight as i64)
+}
+
+/// The same a digit at a time.
+fn few_digits(data: &[u8], mut pos: usize, mut value: i64) -> Option<(i64, usize)> {
     let start = pos;
     while let Some(digit) = data.get(pos).map(|b| b.wrapping_sub(b'0')) {
         if digit > 9 {
@@ -266,42 +331,6 @@ fn skip_digits(data: &[u8], mut pos: usize) -> usize {
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
 const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
-
-/// A high bit in every byte of `word` that is `byte`, and perhaps in bytes above the first such.
-#[inline]
-fn matches_of(word: u64, byte: u8) -> u64 {
-    let difference = word ^ (LOW_BITS * u64::from(byte));
-    difference.wrapping_sub(LOW_BITS) & !difference & HIGH_BITS
-}
-
-/// Where the string that begins at `pos` ends (its quote), and whether it has escapes.
-#[inline(always)]
-fn string_end(data: &[u8], mut pos: usize) -> Option<(usize, bool)> {
-    let mut escaped = false;
-    loop {
-        pos = quote_or_backslash(data, pos)?;
-        if data[pos] == b'"' {
-            return Some((pos, escaped));
-        }
-        escaped = true;
-        pos += 2;
-    }
-}
-
-#[inline(always)]
-fn quote_or_backslash(data: &[u8], mut pos: usize) -> Option<usize> {
-    // Most strings are short: four words here, and only then a call.
-    for _ in 0..4 {
-        let Some(bytes) = data.get(pos..).and_then(|rest| rest.first_chunk()) else { break };
-        let word = u64::from_le_bytes(*bytes);
-        let hits = matches_of(word, b'"') | matches_of(word, b'\\');
-        if hits != 0 {
-            return Some(pos + hits.trailing_zeros() as usize / 8);
-        }
-        pos += 8;
-    }
-    memchr2(b'"', b'\\', data.get(pos..)?).map(|n| pos + n)
-}
 
 #[cfg(test)]
 mod tests {
@@ -328,6 +357,13 @@ mod tests {
     }
 
     #[test]
+    fn strings_end_at_their_quote() {
+        check(r#""\\" "#, Some(4));
+        check(r#""a\"b" "#, Some(6));
+        check(r#""a\"#, None);
+    }
+
+    #[test]
     fn what_is_no_json_is_refused() {
         for text in ["", "{", "[1,]", "{\"a\"}", "{\"a\":}", "01", "1.", "1e", "-", "\"a", "\"a\\", "nul", "tru", "{a:1}", "[1 2]", "+1", ".5"] {
             check(text, None);
@@ -346,6 +382,13 @@ mod tests {
             assert_eq!(small(text), None, "{text}");
         }
         let integer = |text: &str| Cursor::new(text.as_bytes()).small_integer();
+        let digits = "123456789012345678";
+        for n in 1..=18 {
+            for behind in ["", ",", "} ", "/:;<=>?@", "\u{80}\u{ff}zzzzzz"] {
+                assert_eq!(integer(&format!("{}{behind}", &digits[..n])), digits[..n].parse().ok());
+                assert_eq!(integer(&format!("-{}{behind}", &digits[..n])), format!("-{}", &digits[..n]).parse().ok());
+            }
+        }
         assert_eq!(integer("42 "), Some(42));
         assert_eq!(integer("4.2"), None);
         assert_eq!(integer("1234567890123456789"), None);

@@ -58,7 +58,7 @@ impl Decoder for JsonDecoder {
                 continue;
             }
             let before = outcome.rows();
-            match self.read_record(record, before) {
+            match self.read_record(Cursor::within(&chunk.data, start, end), before) {
                 Ok(rows) => (0..rows).for_each(|_| outcome.row(number)),
                 Err(fault) => {
                     self.columns.iter_mut().for_each(|c| c.truncate(before));
@@ -74,8 +74,7 @@ impl Decoder for JsonDecoder {
 impl JsonDecoder {
     /// Reads one record and says how many rows it gave.
     #[inline]
-    fn read_record(&mut self, record: &[u8], row: usize) -> Result<usize, Fault> {
-        let mut cursor = Cursor::new(record);
+    fn read_record(&mut self, mut cursor: Cursor, row: usize) -> Result<usize, Fault> {
         cursor.skip_blanks();
         let rows = match cursor.peek() {
             Some(b'{') => {
@@ -90,7 +89,7 @@ impl JsonDecoder {
             _ => return Err(cursor.fault("an object")),
         };
         cursor.skip_blanks();
-        if cursor.pos < record.len() { Err(cursor.fault("the end of the record")) } else { Ok(rows) }
+        if cursor.pos < cursor.data.len() { Err(cursor.fault("the end of the record")) } else { Ok(rows) }
     }
 
     /// A record that is an array of objects gives a row for each.

@@ -1,13 +1,14 @@
 //! JSON's string escapes, read and written, and nested values as compact text.
 
 use super::cursor::{Cursor, Token};
+use crate::scan::find;
 use crate::text::number::{parse_f64, write_f64};
 
 /// Appends the text that `raw` (between its quotes, UTF-8) stands for; `None` on a wrong escape. Half of a surrogate
 /// pair becomes `?`, as Java writes it in UTF-8.
 pub(crate) fn unescape(raw: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = raw;
-    while let Some(n) = memchr::memchr(b'\\', rest) {
+    while let Some(n) = find(rest, 0, b'\\') {
         out.extend_from_slice(&rest[..n]);
         let escape = *rest.get(n + 1)?;
         rest = &rest[n + 2..];

@@ -194,6 +194,63 @@ fn mutated_documents_agree_with_a_tree_decoder() {
     }
 }
 
+/// Records of one layout, of another now and then, some broken: what a decoder has learned of those before, and what lies
+/// behind a record in memory, changes nothing.
+#[test]
+fn a_record_is_read_as_if_it_were_alone() {
+    let columns = [("a", DataType::BigInt), ("b", DataType::STRING), ("t", DataType::Timestamp(3)), ("z", DataType::TimestampLtz(6))];
+    let spec = spec(schema(&columns), &[]);
+    let json = Json.decoder(&spec).unwrap();
+    let mut random = Random::new(23);
+    for _ in 0..400 {
+        let mut decoder = json.create();
+        let layout = random.below(4);
+        let mut data = Vec::new();
+        for _ in 0..random.below(40) {
+            let mut record = laid_out(&mut random, layout).into_bytes();
+            for _ in 0..random.below(8).saturating_sub(5) {
+                random.mutate(&mut record);
+            }
+            record.retain(|b| *b != b'\n');
+            data.extend_from_slice(&record);
+            data.extend_from_slice(["\n", "\r\n"][random.below(2)].as_bytes());
+        }
+        let together = decoder.decode(&chunk(data.clone())).unwrap();
+        let (mut rows, mut bad) = (Vec::new(), Vec::new());
+        for (number, line) in data.split_inclusive(|b| *b == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            // A line without anything is only seen with what ends it.
+            let alone = json.create().decode(&chunk([line, b"\n"].concat())).unwrap();
+            rows.extend(rows_of(&alone.batch));
+            bad.extend(alone.bad.into_iter().map(|b| (number as u32, b.reason)));
+        }
+        assert_eq!(rows_of(&together.batch), rows);
+        assert_eq!(together.bad.into_iter().map(|b| (b.record, b.reason)).collect::<Vec<_>>(), bad);
+    }
+}
+
+fn laid_out(random: &mut Random, layout: usize) -> String {
+    let number = random.next() as i64 >> random.below(64);
+    let written = content(random);
+    let written = text(random, &written);
+    let (minute, second, zeros) = (random.below(3), random.below(62), random.below(4));
+    let mut time = format!("2023-1{}-{:02} 2{}:0{minute}:{second:02}", random.below(3), 1 + random.below(31), random.below(5));
+    if zeros > 0 {
+        time.push_str(&format!(".{}", &format!("{:03}", random.below(1000))[..zeros]));
+    }
+    if random.below(30) == 0 {
+        return any_value(random, 3);
+    }
+    match layout {
+        0 => format!(r#"{{"a":{number},"b":{written},"t":"{time}","z":"{time}Z"}}"#),
+        1 => format!(r#"{{"a": {number}, "x": {written}, "b": null, "t": "{time}", "z": "{time}Z"}}"#),
+        2 => format!(r#" {{ "z" : "{time}Z" , "b" : {written} , "a" : {number} , "t":"{time}", "t":"{time}" }} "#),
+        _ if number % 3 == 0 => format!(r#"{{"b":{written},"a":{number}}}"#),
+        _ => format!(r#"{{"a":{number},"b":{written}}}"#),
+    }
+}
+
 #[test]
 fn typed_columns_survive_any_bytes() {
     let int = Box::new(SqlType::nullable(DataType::Int));

@@ -1,20 +1,23 @@
 //! JSON objects into the columns of a row, guessing the order of the keys.
 //!
-//! Records of one stream mostly have the same keys in the same order. Every key that was met is remembered with the
-//! key that followed it last; reading an object, that one is compared first, as one string with its quotes and colon.
-//! Only when the guess is wrong is the key read properly and looked up, and the guess corrected:
+//! Records of one stream mostly have the same keys in the same order, laid out in one way. Every key that was met is
+//! remembered with the key that followed it last, and with all that stood between the value before it and its own value
+//! (comma, quotes, colon, blanks); reading an object, that is compared first, as one string. Only when the guess is
+//! wrong is the key read properly and looked up, and the guess corrected:
 //!
 //! ```text
 //!   {"auction": 1, "bidder": 7, "price": 3}
-//!    `---------'   `--------' expected next = known[auction].next
+//!    `---------'
+//!                `-----------' expected next = known[auction].next
 //! ```
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use brisk_core::Column as SqlColumn;
 
 use super::cursor::Cursor;
-use super::escape::{unescape, write_string};
+use super::escape::unescape;
 use super::fault::Fault;
 use super::value::{ReadOptions, Shape, read_value};
 use crate::column::Column;
@@ -66,11 +69,9 @@ impl Object {
     fn read_fields(&mut self, cursor: &mut Cursor, columns: &mut [Column], row: usize, options: &ReadOptions) -> Result<usize, Fault> {
         let mut found = 0;
         let mut previous = Keys::START;
-        cursor.skip_blanks();
-        let mut more = !cursor.eat(b'}');
-        while more {
-            previous = self.keys.next(cursor, previous)?;
-            match self.keys.target(previous) {
+        while let Some(key) = self.keys.next_in_object(cursor, previous)? {
+            previous = key;
+            match self.keys.target(key) {
                 None => cursor.skip_value()?,
                 Some(field) => {
                     if self.seen[field] == self.objects {
@@ -82,18 +83,6 @@ impl Object {
                     self.seen[field] = self.objects;
                     read_value(&mut columns[field], &mut self.shapes[field], cursor, options).map_err(|f| f.within(&self.fields[field].name))?;
                 }
-            }
-            cursor.skip_blanks();
-            match cursor.peek() {
-                Some(b',') => {
-                    cursor.pos += 1;
-                    cursor.skip_blanks();
-                }
-                Some(b'}') => {
-                    cursor.pos += 1;
-                    more = false;
-                }
-                _ => return Err(cursor.fault("',' or '}'")),
             }
         }
         Ok(found)
@@ -121,27 +110,30 @@ pub(crate) struct Keys {
 }
 
 struct Key {
-    /// `"name":` as it stands in a document, without the blanks.
-    token: Token,
     /// The field it belongs to; `NO_FIELD` when nobody wants it.
     field: u32,
     /// The key that followed it last.
     next: u32,
+    /// What stood between its value and that of the key that followed it last; empty when none did.
+    lead: Lead,
 }
 
 const NO_FIELD: u32 = u32::MAX;
 
 /// Bytes that are compared often, with their beginning and end as words.
-struct Token {
-    bytes: Box<[u8]>,
+#[derive(Default)]
+struct Lead {
     first: u64,
     last: u64,
+    bytes: Vec<u8>,
 }
 
-impl Token {
-    fn new(bytes: Vec<u8>) -> Self {
+impl Lead {
+    fn set(&mut self, bytes: &[u8]) {
         let word = |at: usize| bytes.get(at..).and_then(word_at).unwrap_or_default();
-        Self { first: word(0), last: word(bytes.len().saturating_sub(8)), bytes: bytes.into() }
+        (self.first, self.last) = (word(0), word(bytes.len().saturating_sub(8)));
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// Whether `text` begins with this: for up to 16 bytes two comparisons of words that may overlap.
@@ -149,7 +141,7 @@ impl Token {
     fn starts(&self, text: &[u8]) -> bool {
         let length = self.bytes.len();
         if length < 8 || text.len() < length {
-            return text.starts_with(&self.bytes);
+            return length > 0 && text.starts_with(&self.bytes);
         }
         word_at(text) == Some(self.first)
             && word_at(&text[length - 8..]) == Some(self.last)
@@ -169,65 +161,79 @@ impl Keys {
     const UNKNOWN: usize = usize::MAX;
 
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let mut keys = Keys { known: vec![Key { token: Token::new(Vec::new()), field: NO_FIELD, next: 0 }], by_name: HashMap::new() };
+        let mut keys = Keys { known: vec![Key { field: NO_FIELD, next: 0, lead: Lead::default() }], by_name: HashMap::new() };
         for (field, name) in names.enumerate() {
-            let id = keys.learn(name.as_bytes().to_vec(), field as u32);
-            keys.known[id - 1].next = id as u32;
+            keys.learn(name.as_bytes().to_vec(), field as u32);
         }
         keys
     }
 
     fn learn(&mut self, name: Vec<u8>, field: u32) -> usize {
-        let mut token = Vec::with_capacity(name.len() + 3);
-        write_string(&name, &mut token);
-        token.push(b':');
         let id = self.known.len();
         self.by_name.insert(name, id as u32);
-        self.known.push(Key { token: Token::new(token), field, next: 0 });
+        self.known.push(Key { field, next: 0, lead: Lead::default() });
         id
     }
 
     /// The field of a key.
-    #[inline]
+    #[inline(always)]
     pub fn target(&self, key: usize) -> Option<usize> {
         self.known.get(key).filter(|k| k.field != NO_FIELD).map(|k| k.field as usize)
     }
 
-    /// Passes over the key that comes next, its colon and the blanks behind; `previous` is the key before it.
+    /// Passes over all up to the next value of an object and gives the value's key, or passes over the closing brace.
+    /// The cursor stands behind the opening brace or behind the value of the key `previous`.
     #[inline(always)]
-    pub fn next(&mut self, cursor: &mut Cursor, previous: usize) -> Result<usize, Fault> {
-        if let Some(before) = self.known.get(previous) {
-            let guess = before.next as usize;
-            let token = &self.known[guess].token;
-            if guess != Self::START && token.starts(&cursor.data[cursor.pos..]) {
-                cursor.pos += token.bytes.len();
-                cursor.skip_blanks();
-                return Ok(guess);
-            }
+    pub fn next_in_object(&mut self, cursor: &mut Cursor, previous: usize) -> Result<Option<usize>, Fault> {
+        if let Some(before) = self.known.get(previous)
+            && before.lead.starts(&cursor.data[cursor.pos..])
+        {
+            cursor.pos += before.lead.bytes.len();
+            // There may be more of them than last time.
+            cursor.skip_blanks();
+            return Ok(Some(before.next as usize));
         }
-        self.look_up(cursor, previous)
+        if cursor.eat(b'}') {
+            return Ok(None);
+        }
+        self.read_lead(cursor, previous)
     }
 
     #[cold]
-    fn look_up(&mut self, cursor: &mut Cursor, previous: usize) -> Result<usize, Fault> {
+    fn read_lead(&mut self, cursor: &mut Cursor, previous: usize) -> Result<Option<usize>, Fault> {
+        let start = cursor.pos;
+        cursor.skip_blanks();
+        if cursor.eat(b'}') {
+            return Ok(None);
+        }
+        if previous != Self::START {
+            cursor.expect(b',', "',' or '}'")?;
+            cursor.skip_blanks();
+        }
+        let id = self.read_key(cursor)?;
+        if let Some(before) = self.known.get_mut(previous).filter(|_| id != Self::UNKNOWN) {
+            before.next = id as u32;
+            before.lead.set(&cursor.data[start..cursor.pos]);
+        }
+        Ok(Some(id))
+    }
+
+    /// Reads a key, its colon and the blanks behind.
+    fn read_key(&mut self, cursor: &mut Cursor) -> Result<usize, Fault> {
         let start = cursor.pos;
         let raw = cursor.string()?;
         let name = if raw.escaped {
             let mut name = Vec::with_capacity(raw.text.len());
             unescape(raw.text, &mut name).ok_or_else(|| Fault::syntax(start, "a key with sound escapes"))?;
-            name
+            Cow::Owned(name)
         } else {
-            raw.text.to_vec()
+            Cow::Borrowed(raw.text)
         };
         cursor.colon()?;
-        let id = match self.by_name.get(&name) {
+        Ok(match self.by_name.get(name.as_ref()) {
             Some(id) => *id as usize,
-            None if self.known.len() < KNOWN_MAX => self.learn(name, NO_FIELD),
-            None => return Ok(Self::UNKNOWN),
-        };
-        if let Some(before) = self.known.get_mut(previous) {
-            before.next = id as u32;
-        }
-        Ok(id)
+            None if self.known.len() < KNOWN_MAX => self.learn(name.into_owned(), NO_FIELD),
+            None => Self::UNKNOWN,
+        })
     }
 }

@@ -14,7 +14,7 @@ use crate::column::{Column, Map};
 use crate::scalar::push_text;
 use crate::text::Standard;
 use crate::text::number::{exact_quotient, parse_f64};
-use crate::text::time::parse_timestamp;
+use crate::text::time::Minute;
 
 /// How values are read.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,7 @@ enum Inner {
     None,
     Item(Box<Shape>),
     Object(Box<Object>),
+    Timestamps(Minute),
 }
 
 impl Shape {
@@ -44,6 +45,7 @@ impl Shape {
             DataType::Map(_, value) => Inner::Item(Box::new(Shape::new(value))),
             DataType::Multiset(_) => Inner::Item(Box::new(Shape::new(&SqlType::not_null(DataType::Int)))),
             DataType::Row(columns) => Inner::Object(Box::new(Object::new(columns))),
+            DataType::Timestamp(_) | DataType::TimestampLtz(_) => Inner::Timestamps(Minute::default()),
             _ => Inner::None,
         };
         Self { sql_type: sql_type.clone(), inner }
@@ -98,14 +100,22 @@ pub(crate) fn read_value(column: &mut Column, shape: &mut Shape, cursor: &mut Cu
         Column::Text(c) if cursor.peek() == Some(b'"') => {
             let string = cursor.string()?;
             if !string.escaped {
-                c.push(string.text);
+                c.push_from(string.beyond, string.text.len());
                 return Ok(());
             }
+            if unescape(string.text, &mut c.data).is_some() {
+                c.end_value();
+                return Ok(());
+            }
+            c.drop_begun();
             cursor.pos -= string.text.len() + 2;
         }
         Column::Timestamp { values, unit, zoned } if cursor.peek() == Some(b'"') => {
             let string = cursor.string()?;
-            if let Some(count) = parse_timestamp(string.text, options.standard, *zoned).and_then(|(days, nanos)| unit.count(days, nanos)) {
+            if let Inner::Timestamps(minute) = &mut shape.inner
+                && let Some((days, nanos)) = minute.parse_timestamp(string.text, options.standard, *zoned)
+                && let Some(count) = unit.count(days, nanos)
+            {
                 values.push(count);
                 return Ok(());
             }
@@ -153,8 +163,8 @@ fn read_scalar(column: &mut Column, shape: &Shape, cursor: &mut Cursor, options:
 /// Puts a token into a column of a single value; `false` when the column cannot take it.
 fn push_token(column: &mut Column, token: Token, standard: Standard) -> bool {
     match token {
-        Token::String(RawString { text, escaped: false }) => push_text(column, text, standard),
-        Token::String(RawString { text, escaped: true }) => push_escaped(column, text, standard),
+        Token::String(RawString { text, escaped: false, .. }) => push_text(column, text, standard),
+        Token::String(RawString { text, escaped: true, .. }) => push_escaped(column, text, standard),
         Token::Null => {
             column.push_null();
             true

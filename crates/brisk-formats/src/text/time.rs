@@ -45,7 +45,13 @@ impl Unit {
     /// The count of units since 1970; digits beyond the unit are cut off. `None` beyond what 64 bits hold.
     #[inline]
     pub fn count(self, days: i32, nanos: i64) -> Option<i64> {
-        i64::from(days).checked_mul(DAY_NANOS / self.nanos())?.checked_add(nanos / self.nanos())
+        // Each with its own divisor, so that none is computed.
+        let (day, of_day) = match self {
+            Unit::Milli => (DAY_NANOS / 1_000_000, nanos / 1_000_000),
+            Unit::Micro => (DAY_NANOS / 1_000, nanos / 1_000),
+            Unit::Nano => (DAY_NANOS, nanos),
+        };
+        i64::from(days).checked_mul(day)?.checked_add(of_day)
     }
 }
 
@@ -180,6 +186,69 @@ pub(crate) fn parse_time(text: &[u8], standard: Standard) -> Option<i64> {
     (rest.is_empty() && nanos < DAY_NANOS).then_some(nanos)
 }
 
+/// The minute of the timestamp read last. The next one of a stream is mostly of the same, so that its text is compared
+/// and only what follows is read.
+#[derive(Default)]
+pub(crate) struct Minute {
+    /// `yyyy-MM-dd HH:mm`.
+    text: [u8; 16],
+    /// Whether there was one.
+    known: bool,
+    days: i32,
+    nanos: i64,
+}
+
+impl Minute {
+    /// As [`parse_timestamp`].
+    #[inline(always)]
+    pub fn parse_timestamp(&mut self, text: &[u8], standard: Standard, zoned: bool) -> Option<(i32, i64)> {
+        if let (Some(minute), Some(rest)) = (text.first_chunk(), text.get(16..))
+            && *minute == self.text
+            && self.known
+            && let Some(nanos) = seconds(rest, zoned)
+        {
+            return Some((self.days, self.nanos + nanos));
+        }
+        self.parse_other(text, standard, zoned)
+    }
+
+    #[cold]
+    fn parse_other(&mut self, text: &[u8], standard: Standard, zoned: bool) -> Option<(i32, i64)> {
+        let (days, nanos) = parse_timestamp(text, standard, zoned)?;
+        let of_minute = nanos % MINUTE_NANOS;
+        // Only where what follows the minute says no more than the seconds: not 24:00, no year of five digits.
+        if let (Some(minute), Some(rest)) = (text.first_chunk::<16>(), text.get(16..))
+            && minute[13] == b':'
+            && !minute[11..].starts_with(b"24")
+            && seconds(rest, zoned) == Some(of_minute)
+        {
+            *self = Self { text: *minute, known: true, days, nanos: nanos - of_minute };
+        }
+        Some((days, nanos))
+    }
+}
+
+const MINUTE_NANOS: i64 = 60_000_000_000;
+
+/// Nanoseconds of `:ss` or `:ss.fff` with a `Z` behind where zoned; `None` for other forms too.
+#[inline(always)]
+fn seconds(text: &[u8], zoned: bool) -> Option<i64> {
+    let text = if zoned { text.strip_suffix(b"Z")? } else { text };
+    let digit = |i: usize| u32::from(text[i].wrapping_sub(b'0'));
+    let sound = |places: &[usize]| places.iter().all(|i| digit(*i) <= 9) && digit(1) <= 5 && text[0] == b':';
+    match text.len() {
+        7 if sound(&[1, 2, 4, 5, 6]) && text[3] == b'.' => {
+            let millis = (digit(1) * 10 + digit(2)) * 1000 + digit(4) * 100 + digit(5) * 10 + digit(6);
+            Some(i64::from(millis) * 1_000_000)
+        }
+        3 if sound(&[1, 2]) => Some(i64::from(digit(1) * 10 + digit(2)) * 1_000_000_000),
+        // One or two digits are written where the others would be zeros.
+        6 if sound(&[1, 2, 4, 5]) && text[3] == b'.' => Some(i64::from((digit(1) * 10 + digit(2)) * 100 + digit(4) * 10 + digit(5)) * 10_000_000),
+        5 if sound(&[1, 2, 4]) && text[3] == b'.' => Some(i64::from((digit(1) * 10 + digit(2)) * 10 + digit(4)) * 100_000_000),
+        _ => None,
+    }
+}
+
 /// Days and nanoseconds of the day of a timestamp; `zoned` ones end in `Z`. The SQL standard is lenient as Flink is: a
 /// day beyond its month's end means the last day, and 24:00:00 the next day.
 #[inline]
@@ -274,6 +343,29 @@ mod tests {
         check("2020-01-01T10:00", Iso8601, false, Some("2020-01-01T10:00:00"));
         check("2020-01-01T10:00:00.12Z", Iso8601, true, Some("2020-01-01T10:00:00.12Z"));
         check("2020-01-01 10:00:00Z", Sql, true, Some("2020-01-01 10:00:00Z"));
+    }
+
+    /// Whatever came before, a timestamp is what it is alone.
+    #[test]
+    fn the_minute_before_changes_nothing() {
+        let days = ["2023-11-14", "2023-11-31", "2023-02-29", "2023-13-01", "+12023-11-14"];
+        let minutes = ["23:59", "24:00", "00:00", "00:60", "0:000", "24:01"];
+        let ends = [":00", ":59", ":60", ":07.5", ":07.05", ":07.123", ":07.1234", ":07.", ":7", "", ":07Z", ":07.5Z", ":07.5x", ";07", ":a7", "Z"];
+        for (standard, separator) in [(Standard::Sql, ' '), (Standard::Iso8601, 'T')] {
+            for zoned in [false, true] {
+                let mut minute = Minute::default();
+                assert_eq!(minute.parse_timestamp(b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0:00", standard, zoned), None);
+                for day in days {
+                    for of_day in minutes {
+                        for end in ends.iter().chain(&ends) {
+                            let text = format!("{day}{separator}{of_day}{end}");
+                            let alone = parse_timestamp(text.as_bytes(), standard, zoned);
+                            assert_eq!(minute.parse_timestamp(text.as_bytes(), standard, zoned), alone, "{text}");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]
