@@ -6,6 +6,7 @@ mod demo;
 mod ingest;
 mod job;
 mod live;
+mod memory;
 mod output;
 mod page;
 mod registry;
@@ -16,7 +17,7 @@ mod settings;
 use std::process::ExitCode;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: memory::Allocator = memory::Allocator;
 
 fn main() -> ExitCode {
     cli::main()

@@ -6,6 +6,7 @@
 //! scripts: [promotion.sql]
 //! checkpoints: { interval: 1 s, retained: 3 }
 //! ingest: { max-body-size: 8 mb, max-log-size: 1 gb }
+//! memory: { limit: 4 gb }
 //! ```
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub struct Settings {
     pub http_threads: usize,
     pub checkpoints: CheckpointSettings,
     pub ingest: IngestSettings,
+    pub memory: MemorySettings,
     /// Read by the alerts; see `brisk::alerts`.
     pub alerts: serde_json::Value,
 }
@@ -50,6 +52,16 @@ pub struct IngestSettings {
     pub max_log_size: MemorySize,
 }
 
+/// How much memory the process takes; see `brisk::memory`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct MemorySettings {
+    /// A size or `none`. 80 % of the machine's memory by default.
+    pub limit: Option<String>,
+    /// Where state beyond the limit lies. `spill` in the data directory by default.
+    pub spill_dir: Option<PathBuf>,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -59,6 +71,7 @@ impl Default for Settings {
             http_threads: 2,
             checkpoints: CheckpointSettings::default(),
             ingest: IngestSettings::default(),
+            memory: MemorySettings::default(),
             alerts: serde_json::Value::Null,
         }
     }
@@ -84,6 +97,7 @@ impl Settings {
         let mut settings = Self::parse(&text).map_err(|e| e.context(shown))?;
         let base = path.parent().unwrap_or(Path::new(""));
         settings.data_dir = base.join(&settings.data_dir);
+        settings.memory.spill_dir = settings.memory.spill_dir.map(|dir| base.join(dir));
         settings.scripts = settings.scripts.iter().map(|s| base.join(s)).collect();
         Ok(settings)
     }

@@ -7,6 +7,8 @@ use clap::Args;
 
 use crate::demo::load::{self, LoadOptions};
 use crate::demo::{self, DemoOptions};
+use crate::memory::MemoryArgs;
+use crate::settings::MemorySettings;
 
 #[derive(Args)]
 pub struct DemoArgs {
@@ -39,6 +41,7 @@ pub fn run(args: DemoArgs) -> anyhow::Result<()> {
     anyhow::ensure!(args.rate > 0.0 && args.rate.is_finite(), "--rate {}: give a number above 0", args.rate);
     let forgotten = args.data_dir.is_none().then(|| std::env::temp_dir().join(format!("brisk-demo-{}", std::process::id())));
     let data_dir = args.data_dir.or_else(|| forgotten.clone()).unwrap_or_default();
+    MemoryArgs::default().apply(&MemorySettings::default(), &data_dir.join("spill"))?;
     let options = DemoOptions { listen: args.listen, questions: args.dir, data_dir, rate: args.rate };
     let ended = demo::run(options);
     if let Some(dir) = forgotten {

@@ -11,11 +11,12 @@ use brisk_runtime::job::Restore;
 use clap::Args;
 
 use crate::alerts::Alerts;
+use crate::memory::{self, MemoryArgs};
 use crate::output::OutputFormat;
 use crate::registry::ProgramRegistry;
 use crate::script::{ScriptOptions, ScriptRunner};
 use crate::server::{Server, connectors_without_server};
-use crate::settings::Settings;
+use crate::settings::{MemorySettings, Settings};
 
 #[derive(Args)]
 pub struct RunArgs {
@@ -50,6 +51,8 @@ pub struct RunArgs {
     /// At the end, say on standard error what was read, written, late and bad.
     #[arg(long)]
     summary: bool,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 #[derive(Args)]
@@ -63,6 +66,7 @@ pub struct VariableArgs {
 const LAST_ALERTS: Duration = Duration::from_secs(20);
 
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    args.memory.apply(&MemorySettings::default(), Path::new(memory::TEMPORARY_DIR))?;
     let text = args.variables.substitute(&read_script(&args.script)?)?;
     let options = ScriptOptions {
         output: args.output,

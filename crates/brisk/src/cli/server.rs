@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use crate::alerts::Alerts;
+use crate::memory::MemoryArgs;
 use crate::page::{self, Home};
 use crate::server::{Extension, Server};
 use crate::settings::Settings;
@@ -24,11 +25,15 @@ pub struct ServerArgs {
     data_dir: Option<PathBuf>,
     /// Scripts whose jobs run from the start, besides those of the settings.
     scripts: Vec<PathBuf>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub fn run(args: ServerArgs) -> anyhow::Result<()> {
     log_to_standard_error();
+    let memory = args.memory.clone();
     let settings = settings(args)?;
+    memory.apply(&settings.memory, &settings.data_dir.join("spill"))?;
     let data_dir = settings.data_dir.clone();
     let extensions = extensions(&settings)?;
     let server = Server::start(settings, extensions)?;

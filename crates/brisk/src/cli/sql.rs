@@ -15,10 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::completion::ShellHelper;
 use super::run::{VariableArgs, read_script};
+use crate::memory::{self, MemoryArgs};
 use crate::output::OutputFormat;
 use crate::registry::ProgramRegistry;
 use crate::script::{Canceller, ScriptOptions, ScriptRunner, parse};
 use crate::server::connectors_without_server;
+use crate::settings::MemorySettings;
 
 const PROMPT: &str = "brisk> ";
 const HISTORY_FILE: &str = ".brisk_history";
@@ -48,9 +50,12 @@ pub struct SqlArgs {
     /// How many subtasks operators have, unless the session says.
     #[arg(short, long)]
     parallelism: Option<usize>,
+    #[command(flatten)]
+    memory: MemoryArgs,
 }
 
 pub fn run(args: SqlArgs) -> anyhow::Result<()> {
+    args.memory.apply(&MemorySettings::default(), Path::new(memory::TEMPORARY_DIR))?;
     let options = ScriptOptions { output: args.output, parallelism: args.parallelism, ..ScriptOptions::default() };
     let mut runner = ScriptRunner::with_registry(options, ProgramRegistry::with(connectors_without_server()));
     let text = match (&args.execute, &args.file) {

@@ -16,6 +16,7 @@ use axum::routing::get;
 use brisk_runtime::job::{JobState, JobStatus, SubtaskStatus};
 
 use super::ServerState;
+use crate::memory::Usage;
 
 pub(super) fn routes() -> Router<Arc<ServerState>> {
     Router::new().route("/metrics", get(metrics))
@@ -37,6 +38,7 @@ async fn metrics(State(state): State<Arc<ServerState>>) -> impl IntoResponse {
     for table in state.live.all() {
         samples.add("brisk_live_rows", Kind::Gauge, &format!("table=\"{}\"", escaped(&table.info.name)), table.len() as f64);
     }
+    samples.memory(&Usage::now());
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], samples.text())
 }
 
@@ -81,6 +83,13 @@ impl Samples {
         self.add("flink_taskmanager_job_task_accumulateBusyTimeMs", Kind::Counter, labels, s.busy_ns as f64 / 1e6);
         self.add("flink_taskmanager_job_task_accumulateBackPressuredTimeMs", Kind::Counter, labels, s.backpressured_ns as f64 / 1e6);
         self.add("brisk_job_operator_stateBytes", Kind::Gauge, labels, s.state_bytes as f64);
+    }
+
+    fn memory(&mut self, usage: &Usage) {
+        self.add("brisk_process_memory_limit_bytes", Kind::Gauge, "", usage.limit as f64);
+        self.add("brisk_process_memory_resident_bytes", Kind::Gauge, "", usage.resident as f64);
+        self.add("brisk_process_memory_spilled_bytes", Kind::Gauge, "", usage.spilled as f64);
+        self.add("brisk_process_memory_unmapped_bytes_total", Kind::Counter, "", usage.unmapped_total as f64);
     }
 
     fn add(&mut self, name: &'static str, kind: Kind, labels: &str, value: f64) {
