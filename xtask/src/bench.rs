@@ -5,6 +5,7 @@
 //! the same files right after brisk's, less a run that does nothing.
 
 mod arguments;
+mod files;
 mod flink;
 mod measure;
 mod queries;
@@ -21,8 +22,11 @@ use queries::Workspace;
 
 pub fn run(args: &[String]) -> Result<()> {
     if args.iter().any(|a| a == "--help" || a == "-h") {
-        println!("{}", arguments::USAGE);
+        println!("{}\n\n{}", arguments::USAGE, files::USAGE);
         return Ok(());
+    }
+    if let Some(rest) = args.split_first().filter(|(first, _)| *first == "files").map(|(_, rest)| rest) {
+        return files::run(rest);
     }
     let arguments = Arguments::parse(args)?;
     let brisk = match &arguments.binary {

@@ -13,7 +13,7 @@ use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor}
 use serde::{Deserialize, Serialize};
 
 use crate::batch::ChangelogMode;
-use crate::format::{DecoderFactory, EncoderFactory, Format};
+use crate::format::{BulkReaderFactory, DecoderFactory, EncoderFactory, Format};
 use crate::sink::Sink;
 use crate::source::Source;
 use crate::{Error, Result, Schema, SqlType};
@@ -36,6 +36,11 @@ pub trait Connector: Send + Sync {
 
     fn sink(&self, table: &TableDescriptor) -> Result<Arc<dyn Sink>> {
         Err(Error::unsupported(format!("table `{}`: connector '{}' cannot be written to", table.name, self.name())))
+    }
+
+    /// Whether it carries whole files, and so bulk formats too.
+    fn takes_bulk_formats(&self) -> bool {
+        false
     }
 
     /// Which changes a sink takes when no format decides it.
@@ -105,6 +110,8 @@ pub enum FilterOp {
 pub struct BoundFormat {
     pub name: String,
     pub decoder: Option<Arc<dyn DecoderFactory>>,
+    /// Reads a bulk format, in place of a decoder.
+    pub bulk_reader: Option<Arc<dyn BulkReaderFactory>>,
     pub encoder: Option<Arc<dyn EncoderFactory>>,
 }
 

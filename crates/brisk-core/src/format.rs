@@ -1,11 +1,16 @@
 //! The contract of a format: pure functions between bytes and batches.
+//!
+//! Most formats are of records: a record is bytes, whoever carries it, and a [`Decoder`] turns a chunk of them into rows. A
+//! *bulk* format (Parquet) lies in whole files with an index of their own; only connectors of files take it. It is read
+//! through a [`BulkReader`], which needs to reach any part of the file, and written as the others are, with something to
+//! add where a file ends ([`Encoder::finish`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::ChangelogMode;
 use crate::source::RecordChunk;
-use crate::{ChangelogBatch, Result, Schema};
+use crate::{ChangelogBatch, Error, Result, Schema};
 
 /// A format by name, such as `json`.
 pub trait Format: Send + Sync {
@@ -19,6 +24,16 @@ pub trait Format: Send + Sync {
 
     /// What writes rows of `spec.schema`.
     fn encoder(&self, spec: &FormatSpec) -> Result<Arc<dyn EncoderFactory>>;
+
+    /// Whether it lies in whole files and is read by [`Format::bulk_reader`].
+    fn is_bulk(&self) -> bool {
+        false
+    }
+
+    /// What reads files of `spec.schema`, for bulk formats.
+    fn bulk_reader(&self, _spec: &FormatSpec) -> Result<Arc<dyn BulkReaderFactory>> {
+        Err(Error::unsupported(format!("format '{}' is of records and not of whole files", self.name())))
+    }
 }
 
 /// A table's use of a format.
@@ -80,4 +95,38 @@ pub trait EncoderFactory: Send + Sync {
 pub trait Encoder: Send {
     /// Appends every row as a record, separated as the format does it (a line each for text formats).
     fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()>;
+
+    /// Appends what has to stand behind the last record of a file. Nothing is encoded afterwards.
+    fn finish(&mut self, _out: &mut Vec<u8>) -> Result<()> {
+        Ok(())
+    }
+
+    /// About how many bytes will still come out of what was encoded.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+}
+
+pub trait BulkReaderFactory: Send + Sync {
+    /// Opens a file: its index is read and its columns are compared with the table's. `origin` is for messages.
+    fn open(&self, file: Arc<dyn RandomRead>, origin: &Arc<str>) -> Result<Box<dyn BulkReader>>;
+}
+
+/// An open file, whose rows lie in groups that can be read on their own.
+pub trait BulkReader: Send {
+    fn groups(&self) -> u64;
+
+    /// Goes before row `row` of group `group`, both counted from 0; `row` may be the number of its rows.
+    fn seek(&mut self, group: u64, row: u64) -> Result<()>;
+
+    /// Some more rows of the group; `None` at its end.
+    fn read(&mut self) -> Result<Option<ChangelogBatch>>;
+}
+
+/// A file as a format sees it: bytes that can be read anywhere.
+pub trait RandomRead: Send + Sync {
+    fn length(&self) -> std::io::Result<u64>;
+
+    /// Fills the buffer from `offset` on, or fails.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<()>;
 }

@@ -9,6 +9,7 @@ mod column;
 mod csv;
 mod json;
 mod outcome;
+mod parquet;
 mod raw;
 mod records;
 mod scalar;
@@ -27,6 +28,7 @@ pub fn formats() -> Vec<Arc<dyn Format>> {
         Arc::new(json::Json),
         Arc::new(csv::Csv),
         Arc::new(raw::Raw),
+        Arc::new(parquet::Parquet),
         Arc::new(cdc::before_after::Debezium),
         Arc::new(cdc::before_after::Ogg),
         Arc::new(cdc::data_old::Canal),

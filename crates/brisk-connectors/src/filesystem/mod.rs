@@ -4,6 +4,7 @@
 //! [`source`]. Writing: files that appear when the checkpoint that holds their rows is durable; see [`sink`]. The
 //! values of partition columns are not in the files but in the names of their directories, `day=2020-01-01/hour=3`.
 
+mod file;
 mod glob;
 mod listing;
 mod partition;
@@ -156,6 +157,10 @@ impl Connector for FileSystem {
 
     fn sink(&self, table: &TableDescriptor) -> Result<Arc<dyn Sink>> {
         Ok(Arc::new(sink::FileSink::new(table, &FileSystemOptions::parse(table)?)?))
+    }
+
+    fn takes_bulk_formats(&self) -> bool {
+        true
     }
 
     fn sink_mode(&self, table: &TableDescriptor) -> ChangelogMode {

@@ -31,6 +31,8 @@ use crate::display::Display;
 
 /// Encoded rows are handed to the file in pieces of about this size.
 const BUFFER_BYTES: usize = 256 << 10;
+/// Beyond it, those of a writer's files whose encoders hold more than the others are closed.
+const HELD_BYTES_MAX: usize = 256 << 20;
 /// Files that one writer keeps open at once, one a partition; beyond it all are closed.
 const OPEN_FILES_MAX: usize = 256;
 
@@ -95,7 +97,6 @@ impl Sink for FileSink {
         remove_leftovers(&self.setup.directory, &operator, &prepared).map_err(|e| failed("remove leftovers in", &self.setup.directory, e))?;
         Ok(Box::new(FileWriter {
             run: Run { operator, name: random_name(), subtask: context.subtask_index, files: 0, lock: None },
-            encoder: self.setup.encoder.create(),
             setup: self.setup.clone(),
             open: HashMap::new(),
             closed: Vec::new(),
@@ -134,7 +135,6 @@ struct WriterState {
 struct FileWriter {
     setup: Arc<Setup>,
     run: Run,
-    encoder: Box<dyn Encoder>,
     /// By the partition's directory; an empty one without partitions.
     open: HashMap<String, OpenFile>,
     closed: Vec<Committable>,
@@ -154,6 +154,7 @@ struct Run {
 
 struct OpenFile {
     file: File,
+    encoder: Box<dyn Encoder>,
     names: Committable,
     buffer: Vec<u8>,
     written: u64,
@@ -229,7 +230,7 @@ impl FileWriter {
             self.open.insert(directory.clone(), file);
         }
         let file = self.open.get_mut(&directory).expect("opened above");
-        self.encoder.encode(batch, &mut file.buffer)?;
+        file.encoder.encode(batch, &mut file.buffer)?;
         file.last_row = Instant::now();
         if file.buffer.len() >= BUFFER_BYTES { file.write_out() } else { Ok(()) }
     }
@@ -240,8 +241,11 @@ impl FileWriter {
             return Ok(());
         }
         let (setup, now) = (self.setup.clone(), Instant::now());
+        let held: usize = self.open.values().map(|f| f.encoder.held_bytes()).sum();
+        let held_max = if held > HELD_BYTES_MAX { held / self.open.len() } else { usize::MAX };
         self.close_where(|file| {
-            file.written + file.buffer.len() as u64 >= setup.file_bytes
+            file.bytes() >= setup.file_bytes
+                || file.encoder.held_bytes() >= held_max
                 || now.duration_since(file.opened) >= setup.rollover_interval
                 || now.duration_since(file.last_row) >= setup.inactivity_interval
         })
@@ -251,6 +255,7 @@ impl FileWriter {
         let names: Vec<String> = self.open.iter().filter(|(_, f)| wanted(f)).map(|(name, _)| name.clone()).collect();
         for name in names {
             let mut file = self.open.remove(&name).expect("found above");
+            file.encoder.finish(&mut file.buffer)?;
             file.write_out()?;
             file.file.sync_all().map_err(|e| failed("sync", &file.names.hidden, e))?;
             self.closed.push(file.names);
@@ -260,6 +265,11 @@ impl FileWriter {
 }
 
 impl OpenFile {
+    /// How large it is, with what is not in it yet.
+    fn bytes(&self) -> u64 {
+        self.written + (self.buffer.len() + self.encoder.held_bytes()) as u64
+    }
+
     fn write_out(&mut self) -> Result<()> {
         self.file.write_all(&self.buffer).map_err(|e| failed("write", &self.names.hidden, e))?;
         self.written += self.buffer.len() as u64;
@@ -282,7 +292,7 @@ impl Run {
         *files += 1;
         let file = OpenOptions::new().write(true).create_new(true).open(&names.hidden).map_err(|e| failed("create", &names.hidden, e))?;
         let now = Instant::now();
-        Ok(OpenFile { file, names, buffer: Vec::new(), written: 0, opened: now, last_row: now })
+        Ok(OpenFile { file, encoder: setup.encoder.create(), names, buffer: Vec::new(), written: 0, opened: now, last_row: now })
     }
 
     /// The lock is taken under another name, so that nobody finds it free.

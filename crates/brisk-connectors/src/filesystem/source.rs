@@ -1,8 +1,9 @@
-//! Reading files: each once, from the first window of lines to the last.
+//! Reading files: each once, from the first window of lines to the last, or of a bulk format from the first group of rows.
 //!
-//! A split is a file, or at higher parallelism a stripe of it: every n-th window, so that the subtasks move through a
-//! large file side by side and event time stays together. A split keeps its stripe when it is restored at another
-//! parallelism; its position is the next window. Files are read in the order of their names.
+//! A split is a file, or at higher parallelism a stripe of it: every n-th window or group, so that the subtasks move
+//! through a large file side by side and event time stays together. A split keeps its stripe when it is restored at
+//! another parallelism; its position is the next window, or the group and the rows read of it. Files are read in the
+//! order of their names.
 //!
 //! With a monitor interval the directory is listed again and again; what was read is known by its path.
 
@@ -14,13 +15,15 @@ use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
 use brisk_core::connector::TableDescriptor;
+use brisk_core::format::{BulkReader, BulkReaderFactory};
 use brisk_core::key_group::hash_bytes;
 use brisk_core::operator::SubtaskContext;
 use brisk_core::source::{Framing, Payload, Poll, RecordChunk, Source, SourceData, SourceReader, SplitState};
-use brisk_core::{Error, Result, SqlType};
+use brisk_core::{ChangelogBatch, Error, Result, SqlType};
 use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 
+use super::file::OpenedFile;
 use super::listing::{FileEntry, is_pattern, list_files, modified_ms};
 use super::window::{WINDOW_BYTES, WINDOW_BYTES_MAX, WindowReader};
 use super::{FileSystemOptions, partition};
@@ -35,6 +38,8 @@ struct Setup {
     monitor_interval: Option<Duration>,
     metadata: Vec<(MetadataKey, SqlType)>,
     partition_default: String,
+    /// Reads the files of a bulk format; the others hold lines.
+    bulk_reader: Option<Arc<dyn BulkReaderFactory>>,
 }
 
 /// A column that comes from the file and not from its records.
@@ -61,7 +66,8 @@ impl FileSource {
         }
         let metadata = table.metadata.iter().map(|(key, t)| Ok((metadata_key(&table.name, key)?, t.clone()))).collect::<Result<_>>()?;
         let monitor_interval = options.monitor_interval.map(|t| t.0);
-        Ok(Self { setup: Arc::new(Setup { path, monitor_interval, metadata, partition_default: options.partition_default_name.clone() }) })
+        let bulk_reader = table.format.as_ref().and_then(|f| f.bulk_reader.clone());
+        Ok(Self { setup: Arc::new(Setup { path, monitor_interval, metadata, partition_default: options.partition_default_name.clone(), bulk_reader }) })
     }
 }
 
@@ -96,12 +102,12 @@ impl Source for FileSource {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Split {
     path: PathBuf,
-    /// This split reads the windows w with w % stripes == stripe.
+    /// This split reads the windows (of a bulk format the groups) w with w % stripes == stripe.
     stripe: u64,
     stripes: u64,
     window_bytes: u64,
     next_window: u64,
-    /// Lines before the next window, where one split reads them all.
+    /// Lines before the next window, where one split reads them all; of a bulk format the rows read of the next group.
     lines: u64,
     finished: bool,
 }
@@ -150,11 +156,16 @@ struct FileReader {
 }
 
 struct OpenFile {
-    file: File,
+    content: Content,
     /// The name of the split that it is open for, and for whom messages are meant.
     split: Arc<str>,
     origin: Arc<str>,
     metadata: Vec<ArrayRef>,
+}
+
+enum Content {
+    Lines(File),
+    Groups(Box<dyn BulkReader>),
 }
 
 impl FileReader {
@@ -219,7 +230,7 @@ impl FileReader {
         self.current = 0;
     }
 
-    /// Reads the next window of the first unfinished split; `None` when the split ended with it.
+    /// Reads on in the first unfinished split; `None` when the split ended with it.
     fn read(&mut self) -> Result<Option<SourceData>> {
         let split = &mut self.splits[self.current];
         let name = split.name();
@@ -230,19 +241,13 @@ impl FileReader {
             }
             self.open = Some(OpenFile::open(split, name.clone(), &self.setup)?);
         }
-        let open = self.open.as_ref().expect("opened above");
-        let read =
-            self.windows.read(&open.file, split.window_bytes, split.next_window).map_err(|e| Error::external(format!("cannot read {}: {e}", open.origin)))?;
-        let Some(lines) = read else { return Ok(self.finish_current(name)) };
-        let whole = split.stripes == 1;
-        let first_record = if whole { split.lines + 1 } else { 1 };
-        let origin = if whole || lines.offset == 0 { open.origin.clone() } else { format!("{} from byte {}", open.origin, lines.offset).into() };
-        split.next_window += split.stripes;
-        if whole {
-            split.lines += memchr_iter(b'\n', &lines.data).count() as u64;
-        }
-        let chunk = RecordChunk { data: lines.data, framing: Framing::Lines, origin, first_record };
-        Ok(Some(SourceData { split: name, payload: Payload::Records(chunk), metadata: open.metadata.clone() }))
+        let open = self.open.as_mut().expect("opened above");
+        let payload = match &mut open.content {
+            Content::Lines(file) => read_lines(&mut self.windows, file, split, &open.origin)?.map(Payload::Records),
+            Content::Groups(reader) => read_rows(reader.as_mut(), split)?.map(Payload::Rows),
+        };
+        let Some(payload) = payload else { return Ok(self.finish_current(name)) };
+        Ok(Some(SourceData { split: name, payload, metadata: open.metadata.clone() }))
     }
 
     fn finish_current(&mut self, name: Arc<str>) -> Option<SourceData> {
@@ -251,6 +256,35 @@ impl FileReader {
         self.finished.push_back(name);
         None
     }
+}
+
+/// The lines of the split's next window.
+fn read_lines(windows: &mut WindowReader, file: &File, split: &mut Split, origin: &Arc<str>) -> Result<Option<RecordChunk>> {
+    let read = windows.read(file, split.window_bytes, split.next_window).map_err(|e| Error::external(format!("cannot read {origin}: {e}")))?;
+    let Some(lines) = read else { return Ok(None) };
+    let whole = split.stripes == 1;
+    let first_record = if whole { split.lines + 1 } else { 1 };
+    let origin = if whole || lines.offset == 0 { origin.clone() } else { format!("{origin} from byte {}", lines.offset).into() };
+    split.next_window += split.stripes;
+    if whole {
+        split.lines += memchr_iter(b'\n', &lines.data).count() as u64;
+    }
+    Ok(Some(RecordChunk { data: lines.data, framing: Framing::Lines, origin, first_record }))
+}
+
+/// Some rows of the split's next group that has any left.
+fn read_rows(reader: &mut dyn BulkReader, split: &mut Split) -> Result<Option<ChangelogBatch>> {
+    while split.next_window < reader.groups() {
+        if let Some(rows) = reader.read()? {
+            split.lines += rows.num_rows() as u64;
+            return Ok(Some(rows));
+        }
+        (split.next_window, split.lines) = (split.next_window + split.stripes, 0);
+        if split.next_window < reader.groups() {
+            reader.seek(split.next_window, 0)?;
+        }
+    }
+    Ok(None)
 }
 
 impl OpenFile {
@@ -269,7 +303,18 @@ impl OpenFile {
             }
         };
         let metadata = setup.metadata.iter().map(|(key, t)| value(key).to_array(t)).collect::<Result<_>>()?;
-        Ok(Self { file, split: name, origin: path.display().to_string().into(), metadata })
+        let origin: Arc<str> = path.display().to_string().into();
+        let content = match &setup.bulk_reader {
+            None => Content::Lines(file),
+            Some(factory) => {
+                let mut reader = factory.open(Arc::new(OpenedFile(file)), &origin)?;
+                if split.next_window < reader.groups() {
+                    reader.seek(split.next_window, split.lines)?;
+                }
+                Content::Groups(reader)
+            }
+        };
+        Ok(Self { content, split: name, origin, metadata })
     }
 }
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{RecordBatch, StringArray};
-use brisk_core::connector::{Connector, TableDescriptor};
+use brisk_core::batch::ChangelogMode;
+use brisk_core::connector::{BoundFormat, Connector, TableDescriptor};
+use brisk_core::format::{BulkReader, BulkReaderFactory, Encoder, EncoderFactory, RandomRead};
 use brisk_core::sink::{Sink, SinkWriter};
 use brisk_core::source::{Payload, Poll, Source, SplitState};
-use brisk_core::{ChangelogBatch, DataType, SqlType};
+use brisk_core::{ChangelogBatch, DataType, Error, Result, SqlType};
 
 use super::FileSystem;
 use crate::testing::{context, lines_batch, lines_table, read_all, read_some, schema, table};
@@ -233,4 +235,152 @@ fn partitions_are_directories() {
     assert_eq!(visible(&dir.path().join("city=上海")), ["1", "3"]);
     assert_eq!(visible(&dir.path().join("city=__DEFAULT_PARTITION__")), ["2"]);
     assert!(dir.path().join("city=上海/_SUCCESS").exists());
+}
+
+/// A bulk format of texts: groups separated by `\n\n`, rows by `\n`, and at the end `.` and the number of rows.
+struct Groups;
+
+/// How many rows the reader gives at once.
+const ROWS_AT_ONCE: usize = 3;
+
+impl BulkReaderFactory for Groups {
+    fn open(&self, file: Arc<dyn RandomRead>, origin: &Arc<str>) -> Result<Box<dyn BulkReader>> {
+        let mut bytes = vec![0; file.length().unwrap() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        let (rows, count) = text.rsplit_once('.').ok_or_else(|| Error::corrupt(format!("{origin}: no end")))?;
+        let groups: Vec<Vec<String>> = rows.split("\n\n").map(|g| g.lines().map(str::to_owned).collect()).collect();
+        assert_eq!(groups.iter().map(Vec::len).sum::<usize>(), count.parse::<usize>().unwrap());
+        Ok(Box::new(GroupsReader { groups, at: (0, 0) }))
+    }
+}
+
+struct GroupsReader {
+    groups: Vec<Vec<String>>,
+    at: (usize, usize),
+}
+
+impl BulkReader for GroupsReader {
+    fn groups(&self) -> u64 {
+        self.groups.len() as u64
+    }
+
+    fn seek(&mut self, group: u64, row: u64) -> Result<()> {
+        self.at = (group as usize, row as usize);
+        assert!(self.at.1 <= self.groups[self.at.0].len());
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<Option<ChangelogBatch>> {
+        let rest = &self.groups[self.at.0][self.at.1..];
+        let rows: Vec<&str> = rest.iter().take(ROWS_AT_ONCE).map(String::as_str).collect();
+        self.at.1 += rows.len();
+        Ok((!rows.is_empty()).then(|| lines_batch(&rows)))
+    }
+}
+
+struct GroupsEncoder(usize);
+
+impl EncoderFactory for Groups {
+    fn create(&self) -> Box<dyn Encoder> {
+        Box::new(GroupsEncoder(0))
+    }
+
+    fn changelog_mode(&self) -> ChangelogMode {
+        ChangelogMode::Append
+    }
+}
+
+impl Encoder for GroupsEncoder {
+    fn encode(&mut self, batch: &ChangelogBatch, out: &mut Vec<u8>) -> Result<()> {
+        self.0 += batch.num_rows();
+        for line in batch.column(0).as_string::<i32>().iter() {
+            out.extend_from_slice(line.unwrap().as_bytes());
+            out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        out.extend_from_slice(format!(".{}", self.0).as_bytes());
+        Ok(())
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.0 * 1000
+    }
+}
+
+fn bulk_table(path: &Path, options: &[(&str, &str)]) -> TableDescriptor {
+    let mut table = table_at(path, options);
+    table.format = Some(BoundFormat { name: "groups".into(), decoder: None, bulk_reader: Some(Arc::new(Groups)), encoder: Some(Arc::new(Groups)) });
+    table
+}
+
+/// The rows of the next `polls` polls that give any.
+fn bulk_rows(reader: &mut dyn brisk_core::source::SourceReader, polls: usize) -> Vec<String> {
+    let mut rows = Vec::new();
+    let mut left = polls;
+    while left > 0 {
+        match reader.poll(Duration::ZERO).unwrap() {
+            Poll::Data(data) => {
+                let Payload::Rows(batch) = data.payload else { panic!("rows were expected") };
+                assert_eq!(data.metadata[0].as_string::<i32>().value(0), "f");
+                rows.extend(batch.column(0).as_string::<i32>().iter().map(|l| l.unwrap().to_owned()));
+                left -= 1;
+            }
+            Poll::SplitFinished(_) => {}
+            Poll::Idle | Poll::Finished => break,
+        }
+    }
+    rows
+}
+
+#[test]
+fn groups_of_rows_are_shared_and_resumed_at_any_parallelism() {
+    let dir = tempfile::tempdir().unwrap();
+    // Large enough for several stripes.
+    let rows: Vec<String> = (0..40).map(|i| format!("row {i} {}", "x".repeat(50_000))).collect();
+    let groups: Vec<String> = rows.chunks(7).map(|g| g.join("\n")).collect();
+    fs::write(dir.path().join("f"), format!("{}.{}", groups.join("\n\n"), rows.len())).unwrap();
+    let mut table = bulk_table(dir.path(), &[]);
+    table.metadata = vec![("file.name".into(), SqlType::not_null(DataType::STRING))];
+    let source = FileSystem.source(&table).unwrap();
+    let expected: BTreeSet<&String> = rows.iter().collect();
+    for (first, second, polls) in [(1, 1, 0), (1, 1, 2), (1, 1, 3), (1, 3, 4), (3, 1, 1), (3, 2, 3), (2, 2, 100)] {
+        let (mut read, mut states) = (Vec::new(), Vec::new());
+        for i in 0..first {
+            let mut reader = source.reader(&context(i, first), vec![]).unwrap();
+            read.extend(bulk_rows(&mut *reader, polls));
+            states.extend(reader.snapshot().unwrap());
+        }
+        for i in 0..second {
+            let mut reader = source.reader(&context(i, second), states.clone()).unwrap();
+            read.extend(bulk_rows(&mut *reader, usize::MAX));
+        }
+        assert_eq!(read.len(), rows.len(), "{first} {second} {polls}");
+        assert_eq!(read.iter().collect::<BTreeSet<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_file_of_a_bulk_format_is_ended_before_it_is_committed() {
+    let dir = tempfile::tempdir().unwrap();
+    let sink = FileSystem.sink(&bulk_table(dir.path(), &[("sink.rolling-policy.file-size", "2500 b")])).unwrap();
+    let mut writer = sink.writer(&context(0, 1), vec![]).unwrap();
+    for i in 0..5 {
+        writer.write(&lines_batch(&[&format!("{i}")])).unwrap();
+        writer.flush().unwrap();
+    }
+    let prepared = writer.prepare_commit(1).unwrap();
+    sink.committer().unwrap().commit(&prepared).unwrap();
+    let mut files: Vec<String> = fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    files.sort();
+    // What the encoder holds counts for the size at which a file is rolled.
+    assert_eq!(files, ["0\n1\n2\n.3", "3\n4\n.2"]);
 }

@@ -431,6 +431,13 @@ fn format_spec(table: &Table, descriptor: &TableDescriptor, context: &PlannerCon
         let known = context.registry.formats().iter().map(|f| f.name()).collect::<Vec<_>>().join(", ");
         Error::invalid(format!("table `{}`: there is no format '{name}'", table.name)).with_remedy(format!("use one of {known}"))
     })?;
+    let connector = table.options.get("connector").and_then(|name| context.registry.connector(name));
+    if format.is_bulk() && connector.as_ref().is_some_and(|c| !c.takes_bulk_formats()) {
+        let carriers = context.registry.connectors().iter().filter(|c| c.takes_bulk_formats()).map(|c| format!("'{}'", c.name())).collect::<Vec<_>>();
+        let connector = connector.map(|c| c.name()).unwrap_or_default();
+        return Err(Error::unsupported(format!("table `{}`: format '{name}' is of whole files, connector '{connector}' carries records", table.name))
+            .with_remedy(format!("use another format, or connector {}", carriers.join(" or "))));
+    }
     let prefix = format!("{name}.");
     let options = table.options.iter().filter_map(|(k, v)| Some((k.strip_prefix(&prefix)?.to_string(), v.clone()))).collect();
     // Partition columns are in the names of directories, not in the records.
@@ -443,8 +450,13 @@ fn format_spec(table: &Table, descriptor: &TableDescriptor, context: &PlannerCon
 
 fn bind_decoder(table: &Table, descriptor: &mut TableDescriptor, context: &PlannerContext) -> Result<()> {
     if let Some((format, spec)) = format_spec(table, descriptor, context)? {
-        let decoder = format.decoder(&spec).map_err(|e| e.context(format!("table `{}`", table.name)))?;
-        descriptor.format = Some(BoundFormat { name: format.name().to_string(), decoder: Some(decoder), encoder: None });
+        let within_table = |e: Error| e.context(format!("table `{}`", table.name));
+        let mut bound = BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: None };
+        match format.is_bulk() {
+            true => bound.bulk_reader = Some(format.bulk_reader(&spec).map_err(within_table)?),
+            false => bound.decoder = Some(format.decoder(&spec).map_err(within_table)?),
+        }
+        descriptor.format = Some(bound);
     }
     Ok(())
 }
@@ -452,7 +464,7 @@ fn bind_decoder(table: &Table, descriptor: &mut TableDescriptor, context: &Plann
 pub(super) fn bind_encoder(table: &Table, descriptor: &mut TableDescriptor, context: &PlannerContext) -> Result<()> {
     if let Some((format, spec)) = format_spec(table, descriptor, context)? {
         let encoder = format.encoder(&spec).map_err(|e| e.context(format!("table `{}`", table.name)))?;
-        descriptor.format = Some(BoundFormat { name: format.name().to_string(), decoder: None, encoder: Some(encoder) });
+        descriptor.format = Some(BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: Some(encoder) });
     }
     Ok(())
 }
