@@ -230,23 +230,22 @@ impl Minute {
 
 const MINUTE_NANOS: i64 = 60_000_000_000;
 
-/// Nanoseconds of `:ss` or `:ss.fff` with a `Z` behind where zoned; `None` for other forms too.
+/// Nanoseconds of `:ss` or of `:ss.f` with up to three digits, with a `Z` behind where zoned; `None` for other forms too.
 #[inline(always)]
 fn seconds(text: &[u8], zoned: bool) -> Option<i64> {
     let text = if zoned { text.strip_suffix(b"Z")? } else { text };
-    let digit = |i: usize| u32::from(text[i].wrapping_sub(b'0'));
-    let sound = |places: &[usize]| places.iter().all(|i| digit(*i) <= 9) && digit(1) <= 5 && text[0] == b':';
-    match text.len() {
-        7 if sound(&[1, 2, 4, 5, 6]) && text[3] == b'.' => {
-            let millis = (digit(1) * 10 + digit(2)) * 1000 + digit(4) * 100 + digit(5) * 10 + digit(6);
-            Some(i64::from(millis) * 1_000_000)
-        }
-        3 if sound(&[1, 2]) => Some(i64::from(digit(1) * 10 + digit(2)) * 1_000_000_000),
-        // One or two digits are written where the others would be zeros.
-        6 if sound(&[1, 2, 4, 5]) && text[3] == b'.' => Some(i64::from((digit(1) * 10 + digit(2)) * 100 + digit(4) * 10 + digit(5)) * 10_000_000),
-        5 if sound(&[1, 2, 4]) && text[3] == b'.' => Some(i64::from((digit(1) * 10 + digit(2)) * 10 + digit(4)) * 100_000_000),
-        _ => None,
-    }
+    let (tens, ones, thousandths) = match *text {
+        [b':', a, b, b'.', x, y, z] => (a, b, [x, y, z]),
+        [b':', a, b] => (a, b, *b"000"),
+        // Digits at the end that would be zeros need not be written.
+        [b':', a, b, b'.', x, y] => (a, b, [x, y, b'0']),
+        [b':', a, b, b'.', x] => (a, b, [x, b'0', b'0']),
+        _ => return None,
+    };
+    let digit = |b: u8| i64::from(b.wrapping_sub(b'0'));
+    let (a, b, [x, y, z]) = (digit(tens), digit(ones), thousandths.map(digit));
+    let sound = a <= 5 && b <= 9 && x <= 9 && y <= 9 && z <= 9;
+    sound.then(|| (a * 10_000 + b * 1_000 + x * 100 + y * 10 + z) * 1_000_000)
 }
 
 /// Days and nanoseconds of the day of a timestamp; `zoned` ones end in `Z`. The SQL standard is lenient as Flink is: a
