@@ -53,8 +53,10 @@ impl Planner<'_> {
         let description = format!("key=[{}], aggregates=[{}]", names(&input.schema, &spec.key), calls_text(&aggregate.calls, &input.schema));
         let mut inputs = vec![];
         let (distribution, parallelism) = self.by_key(&spec.key);
-        // With several subtasks rows are folded before the exchange, unless they come with retractions.
-        if self.settings().parallelism > 1 && !input_retracts && spec.ttl_ms.is_none() && !aggregate.calls.is_empty() {
+        // With several subtasks rows are folded before the exchange, unless they come with retractions. Sets of values by
+        // key are not: a batch has few rows of a key with the same value, and a small set costs more than the rows.
+        let sets_by_key = !spec.key.is_empty() && spec.calls.iter().any(|c| c.distinct);
+        if self.settings().parallelism > 1 && !input_retracts && spec.ttl_ms.is_none() && !aggregate.calls.is_empty() && !sets_by_key {
             let local = GroupAggregateSpec { phase: AggregatePhase::Local, ..spec.clone() };
             let partial = local.partial_schema()?;
             let local = GroupAggregateSpec { output: partial.clone(), ..local };
