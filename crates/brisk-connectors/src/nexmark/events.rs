@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::StringBuilder;
-use arrow_array::{ArrayRef, Int32Array, Int64Array, RecordBatch, StructArray, TimestampMillisecondArray, new_null_array};
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
-use arrow_schema::{DataType as ArrowType, FieldRef, Fields};
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, new_null_array};
+use arrow_schema::{DataType as ArrowType, FieldRef, Fields, SchemaRef};
 use brisk_core::connector::{FilterOp, TableDescriptor};
 use brisk_core::{DataType, Error, Result, Schema};
 
+use super::columns::{Numbers, Presence, TextColumn};
 use super::generator::EventKind;
 
 /// The fields of the three kinds of events, with `L` for BIGINT, `S` for text and `T` for TIMESTAMP(3).
-const PERSON: &[(&str, char)] =
+pub const PERSON: &[(&str, char)] =
     &[("id", 'L'), ("name", 'S'), ("emailAddress", 'S'), ("creditCard", 'S'), ("city", 'S'), ("state", 'S'), ("dateTime", 'T'), ("extra", 'S')];
-const AUCTION: &[(&str, char)] = &[
+pub const AUCTION: &[(&str, char)] = &[
     ("id", 'L'),
     ("itemName", 'S'),
     ("description", 'S'),
@@ -26,17 +25,12 @@ const AUCTION: &[(&str, char)] = &[
     ("category", 'L'),
     ("extra", 'S'),
 ];
-const BID: &[(&str, char)] = &[("auction", 'L'), ("bidder", 'L'), ("price", 'L'), ("channel", 'S'), ("url", 'S'), ("dateTime", 'T'), ("extra", 'S')];
+pub const BID: &[(&str, char)] = &[("auction", 'L'), ("bidder", 'L'), ("price", 'L'), ("channel", 'S'), ("url", 'S'), ("dateTime", 'T'), ("extra", 'S')];
 
-/// Collects the events of one batch.
-pub struct EventColumns {
-    kinds: Vec<i32>,
-    pub person: RowColumn,
-    pub auction: RowColumn,
-    pub bid: RowColumn,
-    /// Which kinds of events are given at all.
-    wanted: [bool; 3],
-}
+/// So many events are a batch, unless their texts are large.
+pub const BATCH_EVENTS: usize = 8192;
+/// A column whose texts are so large ends the batch.
+const MAX_TEXT_BYTES: usize = 16 << 20;
 
 /// The projection of a table onto the events.
 #[derive(Clone)]
@@ -83,136 +77,206 @@ impl EventShape {
         Ok(Self { schema, columns, used, wanted: wanted_kinds(table) })
     }
 
-    pub fn columns(&self, capacity: usize) -> EventColumns {
+    /// Room for the events of one batch after the other.
+    pub fn columns(&self) -> EventColumns {
         let asked = |kind: EventKind| self.columns.contains(&Source::Row(kind));
-        let row = |kind: EventKind, fields| RowColumn::new(fields, &self.used[kind as usize], asked(kind), capacity);
+        let row = |kind: EventKind, fields| RowColumn::new(fields, &self.used[kind as usize], asked(kind) && self.wanted[kind as usize]);
         EventColumns {
-            kinds: Vec::with_capacity(capacity),
+            kinds: self.columns.contains(&Source::Type).then(Numbers::new),
+            rows: 0,
             person: row(EventKind::Person, PERSON),
             auction: row(EventKind::Auction, AUCTION),
             bid: row(EventKind::Bid, BID),
             wanted: self.wanted,
+            schema: self.schema.to_arrow(),
+            sources: self.columns.clone(),
+            nulls: vec![None; self.columns.len()],
         }
     }
+}
 
-    /// The batch; `columns` is empty afterwards.
-    pub fn batch(&self, columns: EventColumns) -> Result<RecordBatch> {
-        let EventColumns { kinds, person, auction, bid, .. } = columns;
-        let rows = kinds.len();
-        let mut of_kind = [Some(person), Some(auction), Some(bid)];
-        let kinds: ArrayRef = Arc::new(Int32Array::from(kinds));
-        let mut arrays = Vec::with_capacity(self.columns.len());
-        for (source, column) in self.columns.iter().zip(&self.schema.columns) {
-            arrays.push(match source {
-                Source::Type => Arc::clone(&kinds),
-                Source::Row(kind) => match of_kind[*kind as usize].take() {
-                    Some(row) => row.finish(&column.sql_type.to_arrow(), rows)?,
-                    None => return Err(Error::internal(format!("column `{}` twice", column.name))),
-                },
-            });
-        }
-        Ok(RecordBatch::try_new(self.schema.to_arrow(), arrays)?)
-    }
+/// Collects the events of one batch.
+pub struct EventColumns {
+    /// If the column is asked for.
+    kinds: Option<Numbers<i32>>,
+    rows: usize,
+    pub person: RowColumn,
+    pub auction: RowColumn,
+    pub bid: RowColumn,
+    /// Which kinds of events are given at all.
+    wanted: [bool; 3],
+    schema: SchemaRef,
+    sources: Vec<Source>,
+    /// For each column a full batch of NULLs, if it was needed: events of a kind that is not given.
+    nulls: Vec<Option<ArrayRef>>,
 }
 
 impl EventColumns {
     pub fn len(&self) -> usize {
-        self.kinds.len()
+        self.rows
     }
 
-    /// Begins an event of this kind; `false` if it is not wanted and must be left out.
-    #[inline]
-    pub fn begin(&mut self, kind: EventKind) -> bool {
-        if !self.wanted[kind as usize] {
-            return false;
-        }
-        self.kinds.push(kind as i32);
-        self.person.row(kind == EventKind::Person);
-        self.auction.row(kind == EventKind::Auction);
-        self.bid.row(kind == EventKind::Bid);
-        true
+    /// For how many events there is room.
+    pub fn room(&self) -> usize {
+        BATCH_EVENTS - self.rows
     }
+
+    /// Whether the batch is to end.
+    pub fn is_full(&self) -> bool {
+        self.room() == 0 || [&self.person, &self.auction, &self.bid].iter().any(|row| row.text_bytes() >= MAX_TEXT_BYTES)
+    }
+
+    pub fn begin_batch(&mut self) {
+        self.rows = 0;
+        if let Some(kinds) = &mut self.kinds {
+            kinds.begin(BATCH_EVENTS);
+        }
+        [&mut self.person, &mut self.auction, &mut self.bid].into_iter().for_each(RowColumn::begin_batch);
+    }
+
+    pub fn wants(&self, kind: EventKind) -> bool {
+        self.wanted[kind as usize]
+    }
+
+    /// Begins `count` events of this kind, which is wanted: their values follow.
+    #[inline]
+    pub fn begin(&mut self, kind: EventKind, count: usize) {
+        self.rows += count;
+        if let Some(kinds) = &mut self.kinds {
+            kinds.repeat(kind as i32, count);
+        }
+        self.person.rows(kind == EventKind::Person, count);
+        self.auction.rows(kind == EventKind::Auction, count);
+        self.bid.rows(kind == EventKind::Bid, count);
+    }
+
+    pub fn finish_batch(&mut self) -> Result<RecordBatch> {
+        let rows = self.rows;
+        let mut of_kind = [Some(&mut self.person), Some(&mut self.auction), Some(&mut self.bid)];
+        let mut arrays = Vec::with_capacity(self.sources.len());
+        for ((source, field), nulls) in self.sources.iter().zip(&self.schema.fields).zip(&mut self.nulls) {
+            let row = match source {
+                Source::Type => {
+                    arrays.push(self.kinds.as_mut().map(Numbers::<i32>::finish).ok_or_else(|| Error::internal("event_type was not made"))?);
+                    continue;
+                }
+                Source::Row(kind) => of_kind[*kind as usize].take().ok_or_else(|| Error::internal(format!("column `{}` twice", field.name())))?,
+            };
+            arrays.push(if row.asked { row.finish(field.data_type(), rows)? } else { null_rows(nulls, field.data_type(), rows) });
+        }
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
+    }
+}
+
+/// NULLs for a batch of `rows` rows; made once, for a whole batch.
+fn null_rows(made: &mut Option<ArrayRef>, data_type: &ArrowType, rows: usize) -> ArrayRef {
+    let array = made.get_or_insert_with(|| new_null_array(data_type, BATCH_EVENTS));
+    if array.len() == rows { Arc::clone(array) } else { array.slice(0, rows) }
 }
 
 /// One ROW column: values of the fields in use, padded where the row is of another kind.
 pub struct RowColumn {
+    /// Whether anybody reads it and there are events of the kind.
     asked: bool,
     fields: Vec<FieldColumn>,
-    valid: BooleanBufferBuilder,
+    present: Presence,
 }
 
-enum FieldColumn {
-    Unused,
-    Long(Vec<i64>),
-    Text(StringBuilder),
+pub enum FieldColumn {
+    /// With the NULLs that stand for its values.
+    Unused(Option<ArrayRef>),
+    Long(Numbers<i64>),
+    Text(TextColumn),
 }
 
 impl RowColumn {
-    fn new(fields: &[(&str, char)], used: &[bool], asked: bool, capacity: usize) -> Self {
+    fn new(fields: &[(&str, char)], used: &[bool], asked: bool) -> Self {
         let column = |(field, used): (&(&str, char), &bool)| match (asked && *used, field.1) {
-            (false, _) => FieldColumn::Unused,
-            (true, 'S') => FieldColumn::Text(StringBuilder::with_capacity(capacity, capacity * 32)),
-            (true, _) => FieldColumn::Long(Vec::with_capacity(capacity)),
+            (false, _) => FieldColumn::Unused(None),
+            (true, 'S') => FieldColumn::Text(TextColumn::new()),
+            (true, _) => FieldColumn::Long(Numbers::new()),
         };
-        let fields = fields.iter().zip(used).map(column).collect();
-        Self { asked, fields, valid: BooleanBufferBuilder::new(if asked { capacity } else { 0 }) }
+        Self { asked, fields: fields.iter().zip(used).map(column).collect(), present: Presence::new() }
+    }
+
+    fn begin_batch(&mut self) {
+        for field in &mut self.fields {
+            match field {
+                FieldColumn::Unused(_) => {}
+                FieldColumn::Long(values) => values.begin(BATCH_EVENTS),
+                FieldColumn::Text(texts) => texts.begin(BATCH_EVENTS),
+            }
+        }
+    }
+
+    /// Of its largest column.
+    fn text_bytes(&self) -> usize {
+        if !self.asked {
+            return 0;
+        }
+        let size = |field: &FieldColumn| if let FieldColumn::Text(texts) = field { texts.size() } else { 0 };
+        self.fields.iter().map(size).max().unwrap_or(0)
     }
 
     #[inline]
-    fn row(&mut self, present: bool) {
+    fn rows(&mut self, present: bool, count: usize) {
         if !self.asked {
             return;
         }
-        self.valid.append(present);
+        self.present.add(present, count);
         if present {
             return;
         }
         for field in &mut self.fields {
             match field {
-                FieldColumn::Unused => {}
-                FieldColumn::Long(values) => values.push(0),
-                FieldColumn::Text(builder) => builder.append_value(""),
+                FieldColumn::Unused(_) => {}
+                FieldColumn::Long(values) => values.repeat(0, count),
+                FieldColumn::Text(texts) => texts.pad(count),
             }
         }
     }
 
+    /// The column of a field that holds numbers, if it is in use.
     #[inline]
-    pub fn wants(&self, field: usize) -> bool {
-        !matches!(self.fields[field], FieldColumn::Unused)
+    pub fn numbers(&mut self, field: usize) -> Option<&mut Numbers<i64>> {
+        if let FieldColumn::Long(values) = &mut self.fields[field] { Some(values) } else { None }
+    }
+
+    /// The column of a field that holds texts, if it is in use.
+    #[inline]
+    pub fn texts(&mut self, field: usize) -> Option<&mut TextColumn> {
+        if let FieldColumn::Text(texts) = &mut self.fields[field] { Some(texts) } else { None }
     }
 
     #[inline]
     pub fn long(&mut self, field: usize, value: i64) {
-        if let FieldColumn::Long(values) = &mut self.fields[field] {
+        if let Some(values) = self.numbers(field) {
             values.push(value);
         }
     }
 
     #[inline]
-    pub fn text(&mut self, field: usize, value: &str) {
-        if let FieldColumn::Text(builder) = &mut self.fields[field] {
-            builder.append_value(value);
+    pub fn text(&mut self, field: usize, value: &[u8]) {
+        if let Some(texts) = self.texts(field) {
+            texts.push(value);
         }
     }
 
-    fn finish(mut self, arrow: &ArrowType, rows: usize) -> Result<ArrayRef> {
+    fn finish(&mut self, arrow: &ArrowType, rows: usize) -> Result<ArrayRef> {
         let ArrowType::Struct(fields) = arrow else { return Err(Error::internal("an event column that is no ROW")) };
         let fields: Fields = fields.clone();
-        let arrays = self.fields.into_iter().zip(&fields).map(|(column, field)| column.finish(field, rows)).collect();
-        let valid = NullBuffer::new(self.valid.finish());
-        let valid = (valid.null_count() > 0).then_some(valid);
-        Ok(Arc::new(StructArray::try_new(fields, arrays, valid)?))
+        let arrays = self.fields.iter_mut().zip(&fields).map(|(column, field)| column.finish(field, rows)).collect::<Result<_>>()?;
+        Ok(Arc::new(StructArray::try_new(fields, arrays, self.present.finish())?))
     }
 }
 
 impl FieldColumn {
-    fn finish(self, field: &FieldRef, rows: usize) -> ArrayRef {
-        match self {
-            FieldColumn::Unused => new_null_array(field.data_type(), rows),
-            FieldColumn::Long(values) if *field.data_type() == ArrowType::Int64 => Arc::new(Int64Array::from(values)),
-            FieldColumn::Long(values) => Arc::new(TimestampMillisecondArray::from(values)),
-            FieldColumn::Text(mut builder) => Arc::new(builder.finish()),
-        }
+    fn finish(&mut self, field: &FieldRef, rows: usize) -> Result<ArrayRef> {
+        Ok(match self {
+            FieldColumn::Unused(nulls) => null_rows(nulls, field.data_type(), rows),
+            FieldColumn::Long(values) => values.finish(field.data_type()),
+            FieldColumn::Text(texts) => texts.finish()?,
+        })
     }
 }
 

@@ -3,13 +3,20 @@
 //! As many generators as there are subtasks when the job first starts, each with its own time line and ids; a generator
 //! is a split and keeps its number when the job is restored at another parallelism.
 
+mod bids;
+mod columns;
 mod config;
 mod events;
 mod generator;
+#[cfg(test)]
+mod oracle;
+mod price;
 mod random;
+#[cfg(test)]
+mod tests;
 mod text;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use brisk_core::connector::{Connector, TableDescriptor};
@@ -18,11 +25,9 @@ use brisk_core::source::{Payload, Poll, Source, SourceData, SourceReader, SplitS
 use brisk_core::{ChangelogBatch, Error, Result};
 
 use config::NexmarkOptions;
-use events::EventShape;
+use events::{EventColumns, EventShape};
 use generator::{Generator, Share};
 use text::Texts;
-
-const BATCH_EVENTS: usize = 8192;
 
 pub struct Nexmark;
 
@@ -37,13 +42,15 @@ impl Connector for Nexmark {
 
     fn source(&self, table: &TableDescriptor) -> Result<Arc<dyn Source>> {
         let options = NexmarkOptions::of(table)?;
-        Ok(Arc::new(NexmarkSource { shape: EventShape::of(table)?, options }))
+        Ok(Arc::new(NexmarkSource { shape: EventShape::of(table)?, options, texts: OnceLock::new() }))
     }
 }
 
 struct NexmarkSource {
     options: NexmarkOptions,
     shape: EventShape,
+    /// Made for the first reader, shared with the others.
+    texts: OnceLock<Arc<Texts>>,
 }
 
 impl Source for NexmarkSource {
@@ -57,10 +64,10 @@ impl Source for NexmarkSource {
             false => restored.iter().map(SavedShare::decode).collect::<Result<Vec<_>>>()?,
         };
         let mine = shares.into_iter().filter(|s| s.index as usize % context.parallelism == context.subtask_index);
-        let texts = Arc::new(Texts::new(self.options.seed));
+        let texts = Arc::clone(self.texts.get_or_init(|| Arc::new(Texts::new(self.options.seed))));
         let splits = mine.map(|share| GeneratorSplit::new(&self.options, share)).collect();
         let options = self.options.clone();
-        Ok(Box::new(NexmarkReader { options, shape: self.shape.clone(), texts, splits, next: 0, started_ms: now_ms(), announced: Vec::new() }))
+        Ok(Box::new(NexmarkReader { options, columns: self.shape.columns(), texts, splits, next: 0, started_ms: now_ms(), announced: Vec::new() }))
     }
 
     fn describe(&self) -> String {
@@ -71,7 +78,7 @@ impl Source for NexmarkSource {
 
 struct NexmarkReader {
     options: NexmarkOptions,
-    shape: EventShape,
+    columns: EventColumns,
     texts: Arc<Texts>,
     splits: Vec<GeneratorSplit>,
     /// Whose turn it is.
@@ -118,12 +125,18 @@ impl SourceReader for NexmarkReader {
             }
             // When events come at their time, only those that are due.
             let due = if self.options.max_emit_speed { i64::MAX } else { now_ms() - self.started_ms + split.share.base_time };
-            let mut columns = self.shape.columns(BATCH_EVENTS);
-            while columns.len() < BATCH_EVENTS && split.generator.events() < split.limit && split.generator.next_time() <= due {
-                split.generator.next(&self.texts, &mut columns);
+            let columns = &mut self.columns;
+            columns.begin_batch();
+            while !columns.is_full() && split.generator.events() < split.limit {
+                // A run of events is not longer than what is due of it.
+                let most = if due == i64::MAX { split.limit - split.generator.events() } else { i64::from(split.generator.is_due(due)) };
+                if most == 0 {
+                    break;
+                }
+                split.generator.next(most, &self.texts, columns);
             }
             if columns.len() > 0 {
-                let rows = ChangelogBatch::append(self.shape.batch(columns)?);
+                let rows = ChangelogBatch::append(columns.finish_batch()?);
                 return Ok(Poll::Data(SourceData { split: Arc::clone(&split.name), payload: Payload::Rows(rows), metadata: Vec::new() }));
             }
         }
