@@ -11,7 +11,11 @@
 mod display;
 mod eval;
 mod fold;
+mod program;
 mod rewrite;
+mod scope;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -21,6 +25,7 @@ use brisk_core::{DataType, Result, SqlType};
 use crate::scalar::{Argument, ScalarFunction};
 
 pub use eval::{Columnar, EvalContext};
+pub use program::{Outcome, Program};
 
 /// An expression over the columns of one input.
 #[derive(Debug, Clone)]

@@ -11,5 +11,5 @@ pub mod table;
 pub mod types;
 
 pub use aggregate::{Accumulator, Accumulators, AggregateCall, AggregateFunction, CallGroup, SharedAccumulator, Views, accumulators};
-pub use expr::{Columnar, EvalContext, Expr};
+pub use expr::{Columnar, EvalContext, Expr, Program};
 pub use scalar::{Argument, ScalarFunction, Signature};

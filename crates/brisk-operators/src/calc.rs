@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::{ChangelogBatch, Result, Schema};
-use brisk_functions::Expr;
+use brisk_functions::{Expr, Program};
 
 use crate::evaluate::Evaluator;
 
@@ -27,8 +27,7 @@ pub struct CalcSpec {
 impl OperatorFactory for CalcSpec {
     fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(Calc {
-            filter: self.filter.clone(),
-            projections: self.projections.clone(),
+            program: Program::new(self.filter.as_ref(), &self.projections),
             schema: self.output.to_arrow(),
             evaluator: Evaluator::new(self.time_zone),
         }))
@@ -36,43 +35,25 @@ impl OperatorFactory for CalcSpec {
 }
 
 struct Calc {
-    filter: Option<Expr>,
-    projections: Vec<Expr>,
+    program: Program,
     schema: SchemaRef,
     evaluator: Evaluator,
 }
 
 impl Operator for Calc {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
-        let now_ms = out.processing_time_ms();
-        let kept = match &self.filter {
-            Some(condition) => self.filtered(condition, batch, now_ms)?,
-            None => batch,
-        };
-        if kept.is_empty() {
+        let result = self.evaluator.run(&self.program, &batch.rows, out.processing_time_ms())?;
+        if result.rows == 0 {
             return Ok(());
         }
-        let rows = project(&self.evaluator, &self.projections, &kept.rows, Arc::clone(&self.schema), now_ms)?;
-        out.batch(kept.with_rows(rows))
+        let options = RecordBatchOptions::new().with_row_count(Some(result.rows));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), result.columns, &options)?;
+        out.batch(match (batch.kinds, result.kept) {
+            (None, _) => ChangelogBatch::append(rows),
+            (Some(kinds), None) => ChangelogBatch { rows, kinds: Some(kinds) },
+            (Some(kinds), Some(kept)) => ChangelogBatch::new(rows, kept.set_indices().map(|row| kinds[row]).collect()),
+        })
     }
-}
-
-impl Calc {
-    fn filtered(&self, condition: &Expr, batch: ChangelogBatch, now_ms: i64) -> Result<ChangelogBatch> {
-        let mask = self.evaluator.mask(condition, &batch.rows, now_ms)?;
-        match mask.count_set_bits() {
-            0 => Ok(batch.slice(0, 0)),
-            n if n == batch.num_rows() => Ok(batch),
-            _ => batch.filter(&BooleanArray::new(mask, None)),
-        }
-    }
-}
-
-/// The values of `projections` over `rows`, under `schema`.
-pub fn project(evaluator: &Evaluator, projections: &[Expr], rows: &RecordBatch, schema: SchemaRef, now_ms: i64) -> Result<RecordBatch> {
-    let columns = projections.iter().map(|e| evaluator.array(e, rows, now_ms)).collect::<Result<Vec<ArrayRef>>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
-    Ok(RecordBatch::try_new_with_options(schema, columns, &options)?)
 }
 
 #[cfg(test)]

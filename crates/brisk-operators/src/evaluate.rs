@@ -3,7 +3,8 @@
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use brisk_core::Result;
-use brisk_functions::{EvalContext, Expr};
+use brisk_functions::expr::Outcome;
+use brisk_functions::{EvalContext, Expr, Program};
 
 /// Evaluates expressions in a session's time zone.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +15,11 @@ pub struct Evaluator {
 impl Evaluator {
     pub fn new(time_zone: chrono_tz::Tz) -> Self {
         Self { time_zone }
+    }
+
+    /// A filter and projections that were made ready.
+    pub fn run(&self, program: &Program, rows: &RecordBatch, now_ms: i64) -> Result<Outcome> {
+        program.run(rows, &self.context(now_ms))
     }
 
     /// One array, as long as the batch.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::{ChangelogBatch, Result, Schema};
-use brisk_functions::Expr;
+use brisk_functions::{Expr, Program};
 
-use crate::calc::project;
 use crate::evaluate::Evaluator;
 
 #[derive(Debug, Clone)]
@@ -21,12 +21,13 @@ pub struct ExpandSpec {
 
 impl OperatorFactory for ExpandSpec {
     fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
-        Ok(Box::new(Expand { projections: self.projections.clone(), schema: self.output.to_arrow(), evaluator: Evaluator::new(self.time_zone) }))
+        let programs = self.projections.iter().map(|p| Program::new(None, p)).collect();
+        Ok(Box::new(Expand { programs, schema: self.output.to_arrow(), evaluator: Evaluator::new(self.time_zone) }))
     }
 }
 
 struct Expand {
-    projections: Vec<Vec<Expr>>,
+    programs: Vec<Program>,
     schema: SchemaRef,
     evaluator: Evaluator,
 }
@@ -35,8 +36,10 @@ impl Operator for Expand {
     /// A set's copies stay together: rows of different sets never meet in one group.
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
         let now_ms = out.processing_time_ms();
-        for projection in &self.projections {
-            let rows = project(&self.evaluator, projection, &batch.rows, Arc::clone(&self.schema), now_ms)?;
+        for program in &self.programs {
+            let result = self.evaluator.run(program, &batch.rows, now_ms)?;
+            let options = RecordBatchOptions::new().with_row_count(Some(result.rows));
+            let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), result.columns, &options)?;
             out.batch(batch.with_rows(rows))?;
         }
         Ok(())

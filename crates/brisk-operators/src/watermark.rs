@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use arrow_array::Array;
+use arrow_array::{Array, ArrayRef};
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::source::{WatermarkGenerator, WatermarkStrategy};
-use brisk_core::{ChangelogBatch, Result, Watermark};
-use brisk_functions::Expr;
+use brisk_core::{ChangelogBatch, Error, Result, Watermark};
+use brisk_functions::{Expr, Program};
 
 use crate::evaluate::Evaluator;
 use crate::passed_time::{read_passed_time, write_passed_time};
@@ -61,41 +61,44 @@ impl OperatorFactory for WatermarkAssignerSpec {
 
 /// The greatest value of an expression so far.
 struct ExprGenerator {
-    expr: Expr,
+    program: Program,
     evaluator: Evaluator,
     watermark: i64,
 }
 
 impl ExprGenerator {
     fn new(spec: &WatermarkSpec) -> Self {
-        Self { expr: spec.watermark.clone(), evaluator: Evaluator::new(spec.time_zone), watermark: Watermark::MIN }
+        Self { program: Program::new(None, std::slice::from_ref(&spec.watermark)), evaluator: Evaluator::new(spec.time_zone), watermark: Watermark::MIN }
     }
 
-    /// Calls `visit` with the watermark after each row.
-    fn advance(&mut self, batch: &ChangelogBatch, now_ms: i64, mut visit: impl FnMut(i64)) -> Result<()> {
-        let values = self.evaluator.array(&self.expr, &batch.rows, now_ms)?;
-        let times = times_ms(&values)?;
-        for (row, &time) in times.iter().enumerate() {
-            if time > self.watermark && values.is_valid(row) {
-                self.watermark = time;
-            }
-            visit(self.watermark);
-        }
-        Ok(())
+    fn values(&self, batch: &ChangelogBatch) -> Result<ArrayRef> {
+        // A watermark that follows the machine's clock would make the answer depend on it; only rows count.
+        let mut values = self.evaluator.run(&self.program, &batch.rows, 0)?.columns;
+        values.pop().ok_or_else(|| Error::internal("a watermark without a value"))
     }
 }
 
 impl WatermarkGenerator for ExprGenerator {
     fn after_batch(&mut self, batch: &ChangelogBatch) -> Result<Option<i64>> {
-        // A watermark that follows the machine's clock would make the answer depend on it; only rows count.
-        self.advance(batch, 0, |_| ())?;
+        let values = self.values(batch)?;
+        let times = times_ms(&values)?;
+        let greatest = match values.nulls() {
+            None => times.iter().copied().max(),
+            Some(valid) => valid.valid_indices().map(|row| times[row]).max(),
+        };
+        self.watermark = greatest.map_or(self.watermark, |time| time.max(self.watermark));
         Ok((self.watermark != Watermark::MIN).then_some(self.watermark))
     }
 
     fn after_rows(&mut self, batch: &ChangelogBatch) -> Result<Vec<i64>> {
-        let mut watermarks = Vec::with_capacity(batch.num_rows());
-        self.advance(batch, 0, |w| watermarks.push(w))?;
-        Ok(watermarks)
+        let values = self.values(batch)?;
+        let after = |(row, &time): (usize, &i64)| {
+            if time > self.watermark && values.is_valid(row) {
+                self.watermark = time;
+            }
+            self.watermark
+        };
+        Ok(times_ms(&values)?.iter().enumerate().map(after).collect())
     }
 }
 

@@ -19,11 +19,12 @@ pub struct Builtin {
     evaluate: fn(&Call<'_>) -> Result<ArrayRef>,
     is_deterministic: bool,
     is_safe: bool,
+    cost: u32,
 }
 
 impl Builtin {
     pub const fn new(name: &'static str, bind: fn(&[Argument]) -> Result<Signature>, evaluate: fn(&Call<'_>) -> Result<ArrayRef>) -> Self {
-        Self { name, aliases: &[], bind, evaluate, is_deterministic: true, is_safe: false }
+        Self { name, aliases: &[], bind, evaluate, is_deterministic: true, is_safe: false, cost: 10 }
     }
 
     pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
@@ -40,6 +41,12 @@ impl Builtin {
     /// No argument makes it fail.
     pub const fn safe(mut self) -> Self {
         self.is_safe = true;
+        self
+    }
+
+    /// See [`ScalarFunction::cost`].
+    pub const fn costs(mut self, cost: u32) -> Self {
+        self.cost = cost;
         self
     }
 
@@ -73,6 +80,10 @@ impl ScalarFunction for Builtin {
 
     fn is_safe(&self) -> bool {
         self.is_safe
+    }
+
+    fn cost(&self) -> u32 {
+        self.cost
     }
 
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {

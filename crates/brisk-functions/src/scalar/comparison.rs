@@ -70,6 +70,10 @@ impl ScalarFunction for Comparison {
         true
     }
 
+    fn cost(&self) -> u32 {
+        2
+    }
+
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {
         let (left, right, sql_type) = operands(call)?;
         Ok(Columnar::Array(Arc::new(compare(*self, &left, &right, &sql_type, call.rows)?)))

@@ -68,6 +68,11 @@ pub trait ScalarFunction: Debug + Send + Sync {
         false
     }
 
+    /// Roughly what a row costs, in additions of numbers: what is dear is evaluated late and for few rows.
+    fn cost(&self) -> u32 {
+        10
+    }
+
     /// Evaluates `rows` rows. `args` have the types that `bind` asked for; `returns` is the type that it gave.
     /// A deterministic function whose arguments are all constants is called with `rows` 1.
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar>;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef, UInt64Array, make_array};
-use arrow_buffer::NullBuffer;
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt64Array};
 use arrow_schema::DataType as ArrowType;
+use arrow_select::nullif::nullif;
 use arrow_select::take::take;
 use brisk_core::{DataType, Error, Result};
 
@@ -164,6 +164,10 @@ impl ScalarFunction for FieldAccess {
         true
     }
 
+    fn cost(&self) -> u32 {
+        1
+    }
+
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {
         let rows = call.args[0].values().as_struct();
         let column = rows.column(self.index);
@@ -173,8 +177,7 @@ impl ScalarFunction for FieldAccess {
         if *column.data_type() == ArrowType::Null {
             return Ok(call.args[0].like(column.clone()));
         }
-        let nulls = NullBuffer::union(column.nulls(), Some(row_nulls));
-        let data = column.to_data().into_builder().nulls(nulls).build()?;
-        Ok(call.args[0].like(make_array(data)))
+        let absent = BooleanArray::new(!row_nulls.inner(), None);
+        Ok(call.args[0].like(nullif(column, &absent)?))
     }
 }
