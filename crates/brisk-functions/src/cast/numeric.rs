@@ -14,7 +14,16 @@ use super::{Attempt, nested, parse_decimal};
 
 /// The powers of ten that a DECIMAL may need.
 pub(crate) fn power_of_ten(exponent: u8) -> i128 {
-    10i128.pow(u32::from(exponent))
+    const POWERS: [i128; 39] = {
+        let mut powers = [1; 39];
+        let mut i = 1;
+        while i < powers.len() {
+            powers[i] = powers[i - 1] * 10;
+            i += 1;
+        }
+        powers
+    };
+    POWERS[exponent as usize]
 }
 
 /// Whether an unscaled value has at most `precision` digits.
@@ -55,6 +64,12 @@ where
         T::Decimal { precision, scale } => {
             let (precision, scale) = (*precision, *scale);
             let factor = power_of_ten(scale);
+            let digits = crate::types::as_decimal(&attempt.from.data_type).map_or(19, |(digits, _)| digits);
+            if precision - scale >= digits {
+                // All of them have room.
+                let array: Decimal128Array = array.unary(|v| i128::from(wide(v)) * factor);
+                return Ok(Arc::new(array.with_precision_and_scale(precision, scale as i8)?));
+            }
             decimals(array, precision, scale, |v| i128::from(wide(v)).checked_mul(factor))
         }
         _ => nested::refuse(attempt),

@@ -93,6 +93,10 @@ impl ScalarFunction for Arithmetic {
         !matches!(self.0, Operator::Divide | Operator::Modulo)
     }
 
+    fn cost(&self) -> u32 {
+        2
+    }
+
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {
         if call.arg_types.iter().any(temporal::is_temporal) {
             return temporal::evaluate(self.0, call);
@@ -148,14 +152,20 @@ fn bind_numbers(operator: Operator, left: &SqlType, right: &SqlType) -> Result<S
     Ok(Signature { args: vec![as_decimals(left, a), as_decimals(right, b)], returns })
 }
 
-/// MOD over operands of different types without fractions, by their 128-bit values.
+/// MOD over operands of different types without fractions: integers as BIGINT, others by their 128-bit values.
 fn wide_modulo(call: &Call<'_>) -> Result<Columnar> {
-    let wide = SqlType::nullable(DataType::decimal(38, 0));
+    let integers = call.arg_types.iter().all(|t| t.data_type.is_integer());
+    let wide = SqlType::nullable(if integers { DataType::BigInt } else { DataType::decimal(38, 0) });
     let widen = |i: usize| -> Result<Columnar> {
         let arg = &call.args[i];
         Ok(arg.like(crate::cast::cast_array(arg.values(), &call.arg_types[i], &wide, false, call.context)?))
     };
     let args = [widen(0)?, widen(1)?];
+    if integers {
+        // A remainder is nearer to 0 than the divisor, whose type it gets.
+        let remainder = modulo(&args[0], &args[1])?;
+        return Ok(Columnar::Array(crate::cast::cast_array(&remainder, &wide, call.returns, false, call.context)?));
+    }
     let types = [wide.clone(), wide.clone()];
     let remainder = decimal::evaluate(Operator::Modulo, &Call { args: &args, arg_types: &types, returns: &wide, rows: call.rows, context: call.context })?;
     let result = crate::cast::cast_array(remainder.values(), &wide, call.returns, false, call.context)?;
@@ -249,6 +259,10 @@ impl ScalarFunction for Negate {
 
     fn is_safe(&self) -> bool {
         true
+    }
+
+    fn cost(&self) -> u32 {
+        1
     }
 
     fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {

@@ -165,7 +165,7 @@ pub fn build_texts(rows: usize, mut write: impl FnMut(usize, &mut String) -> Opt
 }
 
 /// STRING results that are parts of the arguments.
-pub fn pick_texts<'a>(rows: usize, pick: impl Fn(usize) -> Option<&'a str>) -> ArrayRef {
+pub fn pick_texts<'a>(rows: usize, mut pick: impl FnMut(usize) -> Option<&'a str>) -> ArrayRef {
     let mut builder = StringBuilder::with_capacity(rows, rows * 16);
     for row in 0..rows {
         builder.append_option(pick(row));

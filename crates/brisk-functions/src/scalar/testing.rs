@@ -123,3 +123,17 @@ pub fn columns_of(args: &[Expr]) -> RecordBatch {
     let options = RecordBatchOptions::new().with_row_count(Some(2));
     RecordBatch::try_new_with_options(Schema::new(columns).to_arrow(), arrays, &options).unwrap()
 }
+
+/// A call over a column of texts (`NULL` is one) and constants, row by row; over a slice of the column too.
+pub fn check_column(name: &str, texts: &[&str], constants: &[Expr], expected: &[&str]) {
+    let column = Expr::column(0, SqlType::nullable(DataType::STRING));
+    let call = call(name, &[std::slice::from_ref(&column), constants].concat()).unwrap();
+    let values: StringArray = texts.iter().map(|t| (*t != "NULL").then_some(*t)).collect();
+    let rows = RecordBatch::try_from_iter([("c0", Arc::new(values) as ArrayRef)]).unwrap();
+    for from in 0..texts.len() {
+        let part = rows.slice(from, texts.len() - from);
+        let found = call.evaluate_array(&part, &context()).unwrap();
+        let found: Vec<String> = (0..found.len()).map(|row| value_text(found.as_ref(), &call.sql_type(), row)).collect();
+        assert_eq!(found, expected[from..], "{call} of {:?}", &texts[from..]);
+    }
+}

@@ -1,4 +1,5 @@
-//! Java's regular expressions on the `regex` crate, or where they look around or back, on `fancy-regex`.
+//! Java's regular expressions on `regex-automata` (the engines of the `regex` crate), or where they look around or back, on
+//! `fancy-regex`.
 //!
 //! What is translated: `\d`, `\w`, `\s` and their opposites know ASCII only, `\Q..\E` quotes, `\h` is a horizontal
 //! blank. Compiled patterns are kept per thread, a few hundred at most.
@@ -9,20 +10,34 @@ use std::rc::Rc;
 
 use brisk_core::{Error, Result};
 use hashbrown::HashMap;
+use regex_automata::meta::{Cache, Regex};
+use regex_automata::util::captures::Captures;
+use regex_automata::{Anchored, Input};
+
+use super::required::Required;
 
 /// A compiled pattern.
 pub enum Pattern {
-    Plain(regex::Regex),
+    Plain(Box<Plain>),
     Fancy(Box<fancy_regex::Regex>),
+}
+
+pub struct Plain {
+    regex: Regex,
+    /// What every match has in it.
+    required: Option<Required>,
+    groups: usize,
+    /// What a search for groups works with.
+    scratch: RefCell<(Cache, Captures)>,
 }
 
 /// So many patterns are kept; then all are forgotten.
 const MAX_CACHED: usize = 256;
 
-type Cache = HashMap<String, Option<Rc<Pattern>>, foldhash::fast::RandomState>;
+type Compiled = HashMap<String, Option<Rc<Pattern>>, foldhash::fast::RandomState>;
 
 thread_local! {
-    static CACHE: RefCell<Cache> = RefCell::new(HashMap::default());
+    static CACHE: RefCell<Compiled> = RefCell::new(HashMap::default());
 }
 
 /// The compiled pattern; an error where Java would not take it.
@@ -47,16 +62,53 @@ pub fn try_compile(pattern: &str) -> Option<Rc<Pattern>> {
 
 fn build(pattern: &str) -> Option<Pattern> {
     let translated = translate(pattern);
-    if let Ok(plain) = regex::Regex::new(&translated) {
-        return Some(Pattern::Plain(plain));
+    if let Ok(regex) = Regex::new(&translated) {
+        let scratch = RefCell::new((regex.create_cache(), regex.create_captures()));
+        return Some(Pattern::Plain(Box::new(Plain { required: Required::of(&translated), groups: regex.captures_len() - 1, scratch, regex })));
     }
     fancy_regex::Regex::new(&translated).ok().map(|r| Pattern::Fancy(Box::new(r)))
+}
+
+impl Plain {
+    /// Where the first match can begin at the earliest; `None` if there is none.
+    fn start(&self, text: &str) -> Option<usize> {
+        match &self.required {
+            Some(required) => required.start(text),
+            None => Some(0),
+        }
+    }
+
+    fn find(&self, text: &str) -> Option<(usize, usize)> {
+        self.regex.search(&Input::new(text).range(self.start(text)?..)).map(|m| (m.start(), m.end()))
+    }
+
+    /// Where a group is in the first match. Where a match can begin in a few places only, it is tried there and nowhere
+    /// else: that needs no search, and the quickest of the engines will do.
+    fn first_group(&self, text: &str, group: usize) -> Option<(usize, usize)> {
+        let (cache, found) = &mut *self.scratch.borrow_mut();
+        let is_match = match &self.required {
+            Some(required) if required.has_few_starts() => required.any_start(text, |start| {
+                let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+                self.regex.search_captures_with(cache, &input, found);
+                found.is_match()
+            }),
+            _ => {
+                let input = Input::new(text).range(self.start(text)?..);
+                self.regex.search_captures_with(cache, &input, found);
+                found.is_match()
+            }
+        };
+        if !is_match {
+            return None;
+        }
+        found.get_group(group).map(|span| (span.start, span.end))
+    }
 }
 
 impl Pattern {
     pub fn is_match(&self, text: &str) -> bool {
         match self {
-            Pattern::Plain(r) => r.is_match(text),
+            Pattern::Plain(p) => p.start(text).is_some_and(|start| p.regex.is_match(Input::new(text).range(start..))),
             Pattern::Fancy(r) => r.is_match(text).unwrap_or(false),
         }
     }
@@ -64,15 +116,29 @@ impl Pattern {
     /// The bytes of the first match.
     pub fn find(&self, text: &str) -> Option<(usize, usize)> {
         match self {
-            Pattern::Plain(r) => r.find(text).map(|m| (m.start(), m.end())),
+            Pattern::Plain(p) => p.find(text),
             Pattern::Fancy(r) => r.find(text).ok().flatten().map(|m| (m.start(), m.end())),
         }
+    }
+
+    /// What a group (0 is the whole) took of the first match, if it took part.
+    pub fn first_group<'t>(&self, text: &'t str, group: usize) -> Option<&'t str> {
+        let (from, to) = match self {
+            _ if group == 0 => self.find(text)?,
+            Pattern::Plain(p) => p.first_group(text, group)?,
+            Pattern::Fancy(r) => {
+                let found = r.captures(text).ok().flatten()?;
+                let part = found.get(group)?;
+                (part.start(), part.end())
+            }
+        };
+        Some(&text[from..to])
     }
 
     /// The number of groups, the whole match not counted.
     pub fn groups(&self) -> usize {
         match self {
-            Pattern::Plain(r) => r.captures_len() - 1,
+            Pattern::Plain(p) => p.groups,
             Pattern::Fancy(r) => r.captures_len() - 1,
         }
     }
@@ -80,16 +146,16 @@ impl Pattern {
     /// Calls `f` with the matches in order: what a group (0 is the whole) took, if it took part.
     pub fn each_group<'t>(&self, text: &'t str, group: usize, mut f: impl FnMut(Option<&'t str>) -> bool) {
         match self {
-            Pattern::Plain(r) if group == 0 => {
-                for found in r.find_iter(text) {
-                    if !f(Some(found.as_str())) {
+            Pattern::Plain(p) if group == 0 => {
+                for found in p.regex.find_iter(text) {
+                    if !f(Some(&text[found.range()])) {
                         return;
                     }
                 }
             }
-            Pattern::Plain(r) => {
-                for found in r.captures_iter(text) {
-                    if !f(found.get(group).map(|m| m.as_str())) {
+            Pattern::Plain(p) => {
+                for found in p.regex.captures_iter(text) {
+                    if !f(found.get_group(group).map(|span| &text[span.range()])) {
                         return;
                     }
                 }
@@ -113,7 +179,7 @@ impl Pattern {
             last = to;
         };
         match self {
-            Pattern::Plain(r) => r.find_iter(text).for_each(|m| put(m.start(), m.end())),
+            Pattern::Plain(p) => p.regex.find_iter(text).for_each(|m| put(m.start(), m.end())),
             Pattern::Fancy(r) => r.find_iter(text).map_while(|m| m.ok()).for_each(|m| put(m.start(), m.end())),
         }
         out.push_str(&text[last..]);
@@ -131,7 +197,7 @@ impl Pattern {
             }
         };
         match self {
-            Pattern::Plain(r) => r.find_iter(text).for_each(|m| cut(m.start(), m.end())),
+            Pattern::Plain(p) => p.regex.find_iter(text).for_each(|m| cut(m.start(), m.end())),
             Pattern::Fancy(r) => r.find_iter(text).map_while(|m| m.ok()).for_each(|m| cut(m.start(), m.end())),
         }
         parts.push(&text[last..]);

@@ -3,6 +3,7 @@
 pub mod java_regex;
 mod like;
 mod regexp;
+mod required;
 mod similar;
 
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use brisk_core::{DataType as T, Error, Result, SqlType};
 
 use super::super::binding::{Want, bind, bind_nullable};
 use super::super::builtin::Builtin;
-use super::super::reader::{Texts, build_booleans, build_numbers, build_texts};
+use super::super::reader::{Texts, build_booleans, build_numbers, build_texts, pick_texts};
 use super::super::{Call, ScalarFunction};
 use super::java_regex::{Pattern, try_compile};
 
@@ -27,7 +27,7 @@ pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
         Builtin::new("REGEXP_INSTR", |args| bind_nullable(args, &[Want::Text; 2], 2, T::Int), instr),
         Builtin::new("REGEXP_SUBSTR", |args| bind_nullable(args, &[Want::Text; 2], 2, T::STRING), substr),
     ]
-    .map(|f| f.safe().shared())
+    .map(|f| f.safe().costs(200).shared())
     .to_vec()
 }
 
@@ -75,15 +75,9 @@ fn group(call: &Call<'_>, default: i32) -> impl Fn(usize, &Pattern) -> Option<us
 
 fn extract(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, patterns, group) = (call.text(0), Patterns::of(call), group(call, 0));
-    Ok(build_texts(call.rows, |row, out| {
+    Ok(pick_texts(call.rows, |row| {
         let (text, pattern) = (texts.get(row)?, patterns.get(row)?);
-        let mut found = None;
-        pattern.each_group(text, group(row, &pattern)?, |part| {
-            found = part;
-            false
-        });
-        out.push_str(found?);
-        Some(())
+        pattern.first_group(text, group(row, &pattern)?)
     }))
 }
 
@@ -171,6 +165,9 @@ mod tests {
         check("REGEXP_EXTRACT", &[text("foothebar"), text("foo(.*?)(bar)"), int(2)], "bar");
         check("REGEXP_EXTRACT", &[text("foothebar"), text("foo(.*?)(bar)")], "foothebar");
         check("REGEXP_EXTRACT", &[text("foothebar"), text("foo(.*?)(bar)"), int(3)], "NULL");
+        check("REGEXP_EXTRACT", &[text("key=1&key=2"), text("(&|^)key=([^&]*)"), int(2)], "1");
+        check("REGEXP_EXTRACT", &[text("akey=1&key=2&key=3"), text("(&|^)key=([^&]*)"), int(2)], "2");
+        check("REGEXP_EXTRACT", &[text("akey=1"), text("(&|^)key=([^&]*)"), int(2)], "NULL");
         check("REGEXP_EXTRACT_ALL", &[text("100-200, 300-400"), text("(\\d+)-(\\d+)"), int(2)], "[200, 400]");
         check("REGEXP_EXTRACT_ALL", &[text("100-200"), text("[a-z]"), int(0)], "[]");
         check("REGEXP_EXTRACT_ALL", &[text("abc"), text("abc")], "NULL");

@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
 use brisk_core::Result;
 
 use super::super::binding::{Want, coerce, expect_count};
 use super::super::builtin::Builtin;
 use super::super::reader::build_texts;
 use super::super::{Argument, Call, ScalarFunction, Signature};
+use super::ascii::AsciiTexts;
 
 pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     [
-        Builtin::new("UPPER", bind_same, |call| map(call, upper)).aliases(&["UCASE"]),
-        Builtin::new("LOWER", bind_same, |call| map(call, lower)).aliases(&["LCASE"]),
+        Builtin::new("UPPER", bind_same, |call| cased(call, <[u8]>::make_ascii_uppercase, upper)).aliases(&["UCASE"]),
+        Builtin::new("LOWER", bind_same, |call| cased(call, <[u8]>::make_ascii_lowercase, lower)).aliases(&["LCASE"]),
         Builtin::new("INITCAP", bind_same, |call| map(call, capitalize)),
     ]
     .map(|f| f.safe().shared())
@@ -32,6 +34,15 @@ fn map(call: &Call<'_>, f: impl Fn(&str, &mut String)) -> Result<ArrayRef> {
         f(texts.get(row)?, out);
         Some(())
     }))
+}
+
+/// ASCII is changed where it stands, a column at once.
+fn cased(call: &Call<'_>, ascii: fn(&mut [u8]), f: fn(&str, &mut String)) -> Result<ArrayRef> {
+    let texts = call.args[0].values().as_string::<i32>();
+    match AsciiTexts::of(texts) {
+        Some(texts) => texts.map(ascii),
+        None => map(call, f),
+    }
 }
 
 fn upper(text: &str, out: &mut String) {
@@ -77,5 +88,7 @@ mod tests {
         check("LOWER", &[text("ÄB c")], "äb c");
         check("INITCAP", &[text("this IS a tEst 1st.x")], "This Is A Test 1st.X");
         check("UPPER", &[null(T::STRING)], "NULL");
+        check_column("UPPER", &["ab", "NULL", "", "Zz9"], &[], &["AB", "NULL", "", "ZZ9"]);
+        check_column("LOWER", &["AB", "Ä", "NULL", "Zz9"], &[], &["ab", "ä", "NULL", "zz9"]);
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{Array, ArrayRef, Int32Array};
 use brisk_core::{DataType as T, Result};
 
 use super::super::binding::{Want, bind, coerce, expect_count, to_common};
 use super::super::builtin::Builtin;
 use super::super::reader::{build_numbers, build_texts};
 use super::super::{Argument, Call, ScalarFunction, Signature};
+use super::ascii::AsciiTexts;
 use super::length;
 
 pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
@@ -43,6 +45,10 @@ fn chr(call: &Call<'_>) -> Result<ArrayRef> {
 }
 
 fn char_length(call: &Call<'_>) -> Result<ArrayRef> {
+    let column = call.args[0].values().as_string::<i32>();
+    if let Some(ascii) = AsciiTexts::of(column) {
+        return Ok(Arc::new(Int32Array::new(ascii.lengths().collect(), column.nulls().cloned())));
+    }
     let texts = call.text(0);
     Ok(build_numbers::<Int32Type>(call.rows, |row| Some(length(texts.get(row)?) as i32)))
 }
@@ -113,6 +119,8 @@ mod tests {
         check("CHR", &[int(300)], ",");
         check("CHR", &[int(-9)], "");
         check("CHAR_LENGTH", &[text("Абв😀")], "4");
+        check_column("CHAR_LENGTH", &["abc", "NULL", "", "z"], &[], &["3", "NULL", "0", "1"]);
+        check_column("CHAR_LENGTH", &["abc", "Aä", "NULL"], &[], &["3", "2", "NULL"]);
         check("REVERSE", &[text("hü")], "üh");
         check("REPEAT", &[text("ab"), int(2)], "abab");
         check("REPEAT", &[text("ab"), int(-1)], "");

@@ -2,6 +2,7 @@
 //!
 //! Positions and lengths count characters (Unicode code points), from 1.
 
+mod ascii;
 mod case;
 mod chars;
 mod concat;
