@@ -52,6 +52,7 @@ mod latest_rows;
 mod local_window_aggregate;
 #[cfg(test)]
 mod properties;
+mod rank_key;
 mod ranked_rows;
 mod slices;
 mod window_pane;

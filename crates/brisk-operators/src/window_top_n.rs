@@ -13,9 +13,10 @@ use brisk_state::{DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, RowId, RowStore};
 use chrono_tz::Tz;
 
 use crate::batches::{MAX_ROWS, record_batch};
-use crate::ranked_rows::{FirstRows, Ties};
+use crate::rank_key::{BytesKey, RankKey, RankOrder};
+use crate::ranked_rows::{RankedRows, Ties};
 use crate::slices::{Slice, slices_of};
-use crate::sort_key::{SortKey, SortKeyEncoder};
+use crate::sort_key::SortKey;
 use crate::window_aggregate::{WindowInput, prefix, read_slices, restored_watermark};
 use crate::window_assigner::WallClock;
 
@@ -51,7 +52,7 @@ impl OperatorFactory for WindowTopNSpec {
             first: usize::try_from(self.start - 1).unwrap_or(usize::MAX),
             end: usize::try_from(self.end).unwrap_or(usize::MAX),
             ties: if self.later_wins_ties { Ties::LaterFirst } else { Ties::EarlierFirst },
-            order: SortKeyEncoder::new(&self.order, &self.input)?,
+            order: RankOrder::of_bytes(&self.order, &self.input)?,
             clock: WallClock::new(self.zone),
             partition_types: self.input.project(&self.partition).columns.iter().map(|c| c.sql_type.to_arrow()).collect(),
             input_schema: self.input.to_arrow(),
@@ -70,7 +71,7 @@ struct WindowTopN {
     first: usize,
     end: usize,
     ties: Ties,
-    order: SortKeyEncoder,
+    order: RankOrder,
     clock: WallClock,
     partition_types: Vec<DataType>,
     input_schema: SchemaRef,
@@ -86,7 +87,7 @@ struct Window {
     index: KeyIndex,
     store: RowStore,
     /// By id of the partition.
-    partitions: Vec<FirstRows>,
+    ranked: RankedRows<BytesKey>,
     dirty: DirtyKeys,
 }
 
@@ -123,11 +124,11 @@ impl Operator for WindowTopN {
         writer.put_operator_state("watermark", self.watermark.to_le_bytes().to_vec())?;
         self.deleted.write(writer, TABLE, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
         for (slice, window) in &mut self.windows {
-            let Window { index, store, partitions, dirty } = window;
+            let Window { index, store, ranked, dirty } = window;
             let rows = |ids: &[u32]| {
                 let (mut owners, mut rows) = (Vec::new(), Vec::new());
                 for (i, id) in ids.iter().enumerate() {
-                    rows.extend(partitions[*id as usize].rows());
+                    rows.extend(ranked.rows(*id).iter().map(|r| r.row));
                     owners.resize(rows.len(), i as u32);
                 }
                 Ok(KeyedRows { rows: store.gather(&rows)?, owners: Some(owners) })
@@ -141,22 +142,22 @@ impl Operator for WindowTopN {
         self.watermark = restored_watermark(reader)?;
         for (slice, rows, keys) in read_slices(reader, TABLE)? {
             let rows = RecordBatch::try_new(Arc::clone(&self.input_schema), rows.columns().to_vec())?;
-            let sort_keys = self.order.encode(&rows)?;
+            let sort_keys = BytesKey::encode(&self.order, &rows)?;
             let window = self.window(slice)?;
             let (mut ids, mut stored) = (Vec::new(), Vec::new());
             window.index.insert_encoded(keys.iter().map(Vec::as_slice), &mut ids)?;
-            window.partitions.resize_with(window.index.id_bound(), FirstRows::default);
+            window.ranked.grow(window.index.id_bound());
             window.store.append(&rows, &mut stored)?;
             window.dirty.mark_kept(&ids);
-            for (row, id) in ids.iter().enumerate() {
-                window.partitions[*id as usize].push(sort_keys.row(row).data(), stored[row]);
+            for ((id, key), row) in ids.iter().zip(sort_keys).zip(stored) {
+                window.ranked.push(*id, key, row);
             }
         }
         Ok(())
     }
 
     fn state_bytes(&self) -> usize {
-        let window = |w: &Window| w.index.bytes() + w.store.bytes() + w.partitions.iter().map(FirstRows::bytes).sum::<usize>();
+        let window = |w: &Window| w.index.bytes() + w.store.bytes() + w.ranked.bytes();
         self.windows.values().map(window).sum()
     }
 }
@@ -171,31 +172,28 @@ impl WindowTopN {
             Entry::Vacant(entry) => entry.insert(Window {
                 index: KeyIndex::new(self.partition_types.clone())?,
                 store: RowStore::new(Arc::clone(&self.input_schema)),
-                partitions: Vec::new(),
+                ranked: RankedRows::new(self.end, self.ties),
                 dirty: DirtyKeys::default(),
             }),
         })
     }
 
     fn add(&mut self, slice: Slice, rows: &RecordBatch) -> Result<()> {
-        let (end, ties) = (self.end, self.ties);
-        let keys = self.order.encode(rows)?;
-        let key = |row: u32| keys.row(row as usize);
+        let keys = BytesKey::encode(&self.order, rows)?;
         let partition: Vec<ArrayRef> = self.spec.partition.iter().map(|k| rows.column(*k).clone()).collect();
         let window = self.window(slice)?;
         let mut ids = Vec::new();
         window.index.insert(&partition, rows.num_rows(), &mut ids)?;
-        window.partitions.resize_with(window.index.id_bound(), FirstRows::default);
-        let admitted = |row: &u32| window.partitions[ids[*row as usize] as usize].admits(key(*row).data(), end, ties);
+        window.ranked.grow(window.index.id_bound());
+        let admitted = |row: &u32| window.ranked.admits(ids[*row as usize], &keys[*row as usize]);
         let candidates: Vec<u32> = (0..rows.num_rows() as u32).filter(admitted).collect();
         let (mut stored, mut freed) = (Vec::new(), Vec::new());
         window.store.append_selected(rows, &candidates, &mut stored)?;
         for (row, stored) in candidates.into_iter().zip(stored) {
-            let id = ids[row as usize];
-            let partition = &mut window.partitions[id as usize];
+            let (id, key) = (ids[row as usize], &keys[row as usize]);
             // An earlier row of this batch may have raised the bar.
-            if partition.admits(key(row).data(), end, ties) {
-                freed.extend(partition.insert(key(row).data(), stored, end, ties));
+            if window.ranked.admits(id, key) {
+                freed.extend(window.ranked.insert(id, key.clone(), stored));
                 window.dirty.mark(id);
             } else {
                 freed.push(stored);
@@ -205,8 +203,8 @@ impl WindowTopN {
     }
 
     fn emit(&self, window: &Window, out: &mut Output) -> Result<()> {
-        let ranked = |rows: &FirstRows| rows.rows().enumerate().skip(self.first).map(|(i, row)| (row, i as i64 + 1)).collect::<Vec<_>>();
-        let rows: Vec<(RowId, i64)> = window.partitions.iter().flat_map(ranked).collect();
+        let ranked = |id: u32| window.ranked.rows(id).iter().enumerate().skip(self.first).map(|(i, r)| (r.row, i as i64 + 1));
+        let rows: Vec<(RowId, i64)> = (0..window.index.id_bound() as u32).flat_map(ranked).collect();
         for rows in rows.chunks(MAX_ROWS) {
             let stored = window.store.gather(&rows.iter().map(|r| r.0).collect::<Vec<_>>())?;
             let mut columns = stored.columns().to_vec();

@@ -1,0 +1,238 @@
+//! Top-N of append-only input: `end` rows a partition, and nothing else is ever stored.
+//!
+//! A batch is first played through the sort keys alone: every row that is among the first of its partition when it comes
+//! takes a place there, named by its number in the batch ([`FRESH`]). Only what still has a place at the end of the
+//! batch is copied into the store, each partition's rows side by side.
+
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use brisk_core::operator::{Operator, Output};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Error, Result, RowKind};
+use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+
+use super::changes::{RankChanges, Teller};
+use super::{TABLE, TopNSpec};
+use crate::batches::unnamed_batch;
+use crate::rank_key::{RankKey, RankOrder};
+use crate::ranked_rows::{RankedRows, Ties};
+
+/// Marks the name of a row that is not stored yet: its number in the batch at hand.
+const FRESH: u32 = 1 << 31;
+
+pub(super) struct AppendOnly<K> {
+    partition: Vec<usize>,
+    order: RankOrder,
+    teller: Teller,
+    /// Whether the changes are simply the rows that come and those that they push out.
+    tells_rows: bool,
+    key_groups: u16,
+    index: KeyIndex,
+    store: RowStore,
+    /// By id.
+    ranked: RankedRows<K>,
+    touch: Option<LastTouch>,
+    dirty: DirtyKeys,
+    touched: TouchedIds,
+}
+
+/// What a batch does to the rows.
+#[derive(Default)]
+struct Work {
+    /// The visible rows of touched partitions before the batch, end to end, and where those of each end.
+    before: Vec<RowId>,
+    ends: Vec<usize>,
+    /// Or, where rows are told as a set: every row that came with the one that it pushed out.
+    came: Vec<(u32, Option<u32>)>,
+    /// Stored rows that left; freed when the changes are out.
+    freed: Vec<RowId>,
+}
+
+impl<K: RankKey> AppendOnly<K> {
+    pub fn new(spec: &TopNSpec, key_groups: u16) -> Result<Self> {
+        let teller = Teller::new(spec);
+        Ok(Self {
+            partition: spec.partition.clone(),
+            order: RankOrder::new(&spec.order, &spec.input)?,
+            tells_rows: !spec.output_rank && teller.first == 0,
+            key_groups,
+            index: KeyIndex::new(spec.input.project(&spec.partition).columns.iter().map(|c| c.sql_type.to_arrow()).collect())?,
+            store: RowStore::new(spec.input.to_arrow()),
+            ranked: RankedRows::new(teller.end, Ties::EarlierFirst),
+            touch: spec.ttl_ms.map(LastTouch::new),
+            dirty: DirtyKeys::default(),
+            touched: TouchedIds::default(),
+            teller,
+        })
+    }
+
+    /// Plays the batch through the sort keys.
+    fn rank(&mut self, ids: &[u32], keys: Vec<K>, now_ms: i64) -> Work {
+        let mut work = Work::default();
+        if self.touch.is_some() {
+            ids.iter().for_each(|id| self.expire(*id, now_ms, &mut work));
+        }
+        for ((row, &id), key) in (0u32..).zip(ids).zip(keys) {
+            if !self.ranked.admits(id, &key) {
+                continue;
+            }
+            self.note_touched(id, now_ms, &mut work);
+            let pushed_out = self.ranked.insert(id, key, row | FRESH);
+            work.freed.extend(pushed_out.filter(|row| row & FRESH == 0));
+            if self.tells_rows {
+                work.came.push((row, pushed_out));
+            }
+        }
+        work
+    }
+
+    /// Keeps the ranks of a partition as they were before its first change in this batch.
+    fn note_touched(&mut self, id: u32, now_ms: i64, work: &mut Work) {
+        if let Some(touch) = &mut self.touch {
+            touch.touch(id, now_ms);
+        }
+        if self.touched.touch(id) && !self.tells_rows {
+            work.before.extend(self.teller.visible(self.ranked.rows(id).iter().map(|r| r.row)));
+            work.ends.push(work.before.len());
+        }
+    }
+
+    /// Empties a partition that has outlived its time.
+    fn expire(&mut self, id: u32, now_ms: i64, work: &mut Work) {
+        let Some(touch) = self.touch.as_mut().filter(|t| t.expired(id, now_ms)) else { return };
+        touch.forget(id);
+        work.freed.extend(self.ranked.rows(id).iter().map(|r| r.row));
+        self.ranked.clear(id);
+    }
+
+    /// Stores the fresh rows that have a place. Gives them by their number in the batch, with what they are named by now.
+    fn keep(&mut self, rows: &RecordBatch) -> Result<Vec<(u32, RowId)>> {
+        let mut kept = Vec::new();
+        for &id in self.touched.ids() {
+            kept.extend(self.ranked.rows(id).iter().filter(|r| r.row & FRESH != 0).map(|r| r.row & !FRESH));
+        }
+        let mut stored = Vec::with_capacity(kept.len());
+        self.store.append_selected(rows, &kept, &mut stored)?;
+        if self.store.id_bound() > FRESH as usize {
+            return Err(Error::internal("a Top-N holds more rows than a subtask can name; raise the parallelism"));
+        }
+        let mut next = stored.iter();
+        for &id in self.touched.ids() {
+            let fresh = self.ranked.rows_mut(id).iter_mut().filter(|r| r.row & FRESH != 0);
+            fresh.zip(&mut next).for_each(|(ranked, stored)| ranked.row = *stored);
+        }
+        Ok(kept.into_iter().zip(stored).collect())
+    }
+
+    /// Every row that came and stayed, and every stored row that one pushed out. A row that comes and goes within the
+    /// batch is not told.
+    fn row_changes(came: &[(u32, Option<u32>)], kept: &[(u32, RowId)], rows: usize) -> RankChanges {
+        let mut changes = RankChanges::new();
+        let mut stored = vec![None; rows];
+        kept.iter().for_each(|(row, id)| stored[*row as usize] = Some(*id));
+        for (row, pushed_out) in came {
+            if let Some(old) = pushed_out.filter(|row| row & FRESH == 0) {
+                changes.push(RowKind::Delete, (old, 0));
+            }
+            if let Some(id) = stored[*row as usize] {
+                changes.push(RowKind::Insert, (id, 0));
+            }
+        }
+        changes
+    }
+
+    fn rank_changes(&self, ids: &[u32], work: &Work) -> RankChanges {
+        let mut changes = RankChanges::new();
+        let mut after = Vec::new();
+        let mut start = 0;
+        for (id, &end) in ids.iter().zip(&work.ends) {
+            after.clear();
+            after.extend(self.teller.visible(self.ranked.rows(*id).iter().map(|r| r.row)));
+            self.teller.compare(&work.before[start..end], &after, &mut changes);
+            start = end;
+        }
+        changes
+    }
+}
+
+impl<K: RankKey> Operator for AppendOnly<K> {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut ids = Vec::new();
+        let key: Vec<ArrayRef> = self.partition.iter().map(|k| batch.column(*k).clone()).collect();
+        self.index.insert(&key, batch.num_rows(), &mut ids)?;
+        self.ranked.grow(self.index.id_bound());
+        let keys = K::encode(&self.order, &batch.rows)?;
+        let work = self.rank(&ids, keys, out.processing_time_ms());
+        let kept = self.keep(&batch.rows)?;
+        let ids = self.touched.take();
+        let changes = match self.tells_rows {
+            true => Self::row_changes(&work.came, &kept, batch.num_rows()),
+            false => self.rank_changes(&ids, &work),
+        };
+        self.teller.emit(&changes, &self.store, out)?;
+        self.dirty.mark_all(&ids);
+        self.store.free(&work.freed)
+    }
+
+    fn next_timer(&self) -> Option<i64> {
+        self.touch.as_ref().and_then(LastTouch::next_sweep)
+    }
+
+    fn on_timer(&mut self, now_ms: i64, _out: &mut Output) -> Result<()> {
+        let expired = self.touch.as_mut().map_or_else(Vec::new, |t| t.sweep(now_ms));
+        for id in &expired {
+            let rows: Vec<RowId> = self.ranked.rows(*id).iter().map(|r| r.row).collect();
+            self.store.free(&rows)?;
+            self.ranked.clear(*id);
+        }
+        self.dirty.remove(&self.index, &expired)?;
+        self.index.remove(&expired);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        let Self { dirty, index, ranked, store, touch, .. } = self;
+        let rows = |ids: &[u32]| {
+            let (mut owners, mut rows, mut touched) = (Vec::new(), Vec::new(), Vec::new());
+            for (i, id) in ids.iter().enumerate() {
+                rows.extend(ranked.rows(*id).iter().map(|r| r.row));
+                owners.resize(rows.len(), i as u32);
+                touched.resize(rows.len(), touch.as_ref().map(|t| t.touched_ms(*id)));
+            }
+            let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(touched))];
+            columns.extend(store.gather(&rows)?.columns().iter().cloned());
+            Ok(KeyedRows { rows: unnamed_batch(columns)?, owners: Some(owners) })
+        };
+        dirty.write(writer, TABLE, index, self.key_groups, rows)
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        let Self { dirty, index, ranked, store, touch, order, .. } = self;
+        dirty.read(reader, TABLE, index, |ids, entries| {
+            let touched = entries.column(0).as_primitive::<Int64Type>();
+            let rows = RecordBatch::try_new(Arc::clone(store.schema()), entries.columns()[1..].to_vec())?;
+            let keys = K::encode(order, &rows)?;
+            let mut stored = Vec::new();
+            store.append(&rows, &mut stored)?;
+            ranked.grow(ids.iter().max().map_or(0, |id| *id as usize + 1));
+            for (row, (id, key)) in ids.iter().zip(keys).enumerate() {
+                ranked.push(*id, key, stored[row]);
+                if let (Some(touch), true) = (touch.as_mut(), touched.is_valid(row)) {
+                    touch.touch(*id, touched.value(row));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn state_bytes(&self) -> usize {
+        let touch = self.touch.as_ref().map_or(0, LastTouch::bytes);
+        self.index.bytes() + self.store.bytes() + self.ranked.bytes() + self.dirty.bytes() + touch
+    }
+}
