@@ -1,15 +1,16 @@
 //! One row a key, remembered and replaced: the state of keep-last deduplication and of changelog normalization.
 //!
 //! A batch is applied row by row to *slots*: a slot names nothing, a stored row, or a row of the batch. Afterwards the
-//! difference between every slot before and after the batch is emitted (or each change as it came), and the rows of the
-//! batch that won are stored.
+//! rows of the batch that won are stored, and the difference between every slot before and after the batch is emitted (or
+//! each change as it came).
 
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
+use arrow_select::take::take;
 use brisk_core::operator::Output;
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
@@ -101,11 +102,14 @@ impl LatestRows {
             }
         }
         let ids = self.touched.take();
-        if !self.telling.every_change {
-            told.extend(first.iter().zip(&ids).map(|(before, id)| (*before, self.slots[*id as usize])));
+        if self.telling.every_change {
+            self.tell(&told, batch, out)?;
+            self.store_winners(&ids, batch)?;
+        } else {
+            let won = self.store_winners(&ids, batch)?;
+            self.tell_difference(&ids, &first, won, out)?;
         }
-        self.tell(&told, batch, out)?;
-        self.keep(&ids, &first, batch, freed)
+        self.finish(&ids, &first, freed)
     }
 
     pub fn next_timer(&self) -> Option<i64> {
@@ -165,7 +169,54 @@ impl LatestRows {
         self.slots[id as usize] = Slot::None;
     }
 
-    /// Emits slots before and after a change.
+    /// Emits what the batch made of the slots that it touched. `won` are the rows that it left, in the order of `ids`.
+    fn tell_difference(&self, ids: &[u32], first: &[Slot], won: RecordBatch, out: &mut Output) -> Result<()> {
+        let told = ids.iter().zip(first).map(|(id, before)| (before.stored(), self.slots[*id as usize].stored()));
+        let told: Vec<(Option<RowId>, Option<RowId>)> = told.filter(|(before, after)| before != after).collect();
+        let differ = self.stored_differ(&told)?;
+        let mut changes: Changes<RowId> = Changes::new();
+        let mut only_won = true;
+        for (change, differs) in told.into_iter().zip(differ) {
+            match change {
+                (None, Some(new)) => changes.push(RowKind::Insert, new),
+                (Some(old), None) => {
+                    only_won = false;
+                    changes.push(RowKind::Delete, old);
+                }
+                (Some(old), Some(new)) if differs => {
+                    if self.telling.update_before {
+                        only_won = false;
+                        changes.push(RowKind::UpdateBefore, old);
+                    }
+                    changes.push(RowKind::UpdateAfter, new);
+                }
+                _ => {}
+            }
+        }
+        if only_won && changes.rows.len() == won.num_rows() {
+            // All that won is told, and nothing else: it goes out as it lies in the store.
+            return out.batch(ChangelogBatch::new(won, changes.kinds));
+        }
+        for (rows, kinds) in changes.chunks() {
+            out.batch(ChangelogBatch::new(self.store.gather(rows)?, kinds.to_vec()))?;
+        }
+        Ok(())
+    }
+
+    /// For every change whether its rows differ, where that is asked.
+    fn stored_differ(&self, told: &[(Option<RowId>, Option<RowId>)]) -> Result<Vec<bool>> {
+        if self.telling.unchanged {
+            return Ok(vec![true; told.len()]);
+        }
+        let pairs = told.iter().enumerate().filter_map(|(i, (before, after))| Some((i, ((*before)?, (*after)?))));
+        let (places, (old, new)): (Vec<usize>, (Vec<RowId>, Vec<RowId>)) = pairs.unzip();
+        let mut differ = vec![false; told.len()];
+        let changed = rows_differ(self.store.gather(&old)?.columns(), self.store.gather(&new)?.columns(), places.len())?;
+        places.into_iter().zip(changed).for_each(|(place, changed)| differ[place] = changed);
+        Ok(differ)
+    }
+
+    /// Emits slots before and after each change.
     fn tell(&self, told: &[(Slot, Slot)], batch: &ChangelogBatch, out: &mut Output) -> Result<()> {
         let (sources, told) = Sources::new(&self.store, batch, told)?;
         let differ = self.differ(&told, &sources)?;
@@ -214,19 +265,28 @@ impl LatestRows {
         Ok(differ)
     }
 
-    /// Stores the rows of the batch that won and frees those that they replace.
-    fn keep(&mut self, ids: &[u32], first: &[Slot], batch: &ChangelogBatch, mut freed: Vec<RowId>) -> Result<()> {
+    /// Stores the rows of the batch that won; gives them, in the order of `ids`.
+    fn store_winners(&mut self, ids: &[u32], batch: &ChangelogBatch) -> Result<RecordBatch> {
         let winners: Vec<(u32, u32)> = ids.iter().filter_map(|id| Some((*id, self.slots[*id as usize].in_batch()?))).collect();
+        let rows = taken(&batch.rows, winners.iter().map(|w| w.1).collect())?;
+        let won = record_batch(self.store.schema(), rows, winners.len())?;
         let mut stored = Vec::new();
-        self.store.append_selected(&batch.rows, &winners.iter().map(|w| w.1).collect::<Vec<_>>(), &mut stored)?;
+        self.store.append(&won, &mut stored)?;
         for ((id, _), row) in winners.iter().zip(stored) {
             self.slots[*id as usize] = Slot::Stored(row);
         }
-        let changed = |(id, first): &(&u32, &Slot)| self.slots[**id as usize] != **first;
-        let changed: Vec<(u32, Slot)> = ids.iter().zip(first).filter(changed).map(|(id, first)| (*id, *first)).collect();
-        freed.extend(changed.iter().filter_map(|(_, first)| first.stored()));
+        Ok(won)
+    }
+
+    /// Frees the rows that were replaced, and the keys that have none any more.
+    fn finish(&mut self, ids: &[u32], first: &[Slot], mut freed: Vec<RowId>) -> Result<()> {
+        for (id, before) in ids.iter().zip(first) {
+            if self.slots[*id as usize] != *before {
+                freed.extend(before.stored());
+                self.dirty.mark(*id);
+            }
+        }
         self.store.free(&freed)?;
-        changed.iter().for_each(|(id, _)| self.dirty.mark(*id));
         let gone: Vec<u32> = ids.iter().copied().filter(|id| self.slots[*id as usize] == Slot::None).collect();
         gone.iter().for_each(|id| self.touch.iter_mut().for_each(|t| t.forget(*id)));
         self.dirty.remove(&self.index, &gone)?;
@@ -245,6 +305,15 @@ impl Slot {
     fn in_batch(self) -> Option<u32> {
         if let Slot::Batch(row) = self { Some(row) } else { None }
     }
+}
+
+/// The rows at `indices`.
+fn taken(rows: &RecordBatch, indices: Vec<u32>) -> Result<Vec<ArrayRef>> {
+    if indices.iter().copied().eq(0..rows.num_rows() as u32) {
+        return Ok(rows.columns().to_vec());
+    }
+    let indices = UInt32Array::from(indices);
+    rows.columns().iter().map(|c| Ok(take(c, &indices, None)?)).collect()
 }
 
 /// Stored rows, gathered, beside the batch.

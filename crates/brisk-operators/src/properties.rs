@@ -7,6 +7,7 @@ use brisk_core::Schema;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::key_group::mix;
 
+use crate::deduplicate::DeduplicateSpec;
 use crate::group_aggregate::{AggregatePhase, GroupAggregateSpec};
 use crate::harness::{call, check_net_effect, check_rescaled, schema};
 use crate::session_window_aggregate::SessionWindowAggregateSpec;
@@ -182,6 +183,24 @@ fn top_n() {
             };
             check(&spec, &[0], retract, |rows| ranked(rows, start, end, rank));
         }
+    }
+}
+
+#[test]
+fn deduplication() {
+    for every_change in [false, true] {
+        let spec = DeduplicateSpec {
+            input: schema(ROWS),
+            key: vec![0],
+            time: TimeAttribute::Event { column: 2 },
+            keep_last: true,
+            eager: false,
+            emit_update_before: true,
+            every_change,
+            ttl_ms: None,
+        };
+        let last = |rows: Vec<Row>| rows.into_iter().max_by_key(|r| r.2).map(|r| format!("+I {}", text(r)));
+        check(&spec, &[0], false, |rows| by_item(rows).into_values().filter_map(last).collect());
     }
 }
 
