@@ -20,7 +20,7 @@ use brisk_core::{ChangelogBatch, Error, Result, Schema, Watermark};
 use brisk_state::{ABSENT, IdBitmap, RowId};
 
 use crate::join::{JoinCondition, JoinKind, Side};
-use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs};
+use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs, kept_columns};
 use crate::passed_time::{read_passed_time, write_passed_time};
 use crate::row_table::{RowTable, grow, matchless};
 use crate::time_attribute::rowtimes;
@@ -36,6 +36,8 @@ pub struct IntervalJoinSpec {
     pub upper_ms: i64,
     pub left: Schema,
     pub right: Schema,
+    /// Which columns of left ++ right come out, and in which order.
+    pub output: Vec<usize>,
     pub time_zone: chrono_tz::Tz,
 }
 
@@ -52,11 +54,17 @@ impl OperatorFactory for IntervalJoinSpec {
         if self.kind.is_semi_or_anti() {
             return Err(Error::internal("an interval join is INNER, LEFT, RIGHT or FULL"));
         }
-        let cache = |name, schema, keys| Ok(Cache::new(RowTable::new(name, schema, keys, context.key_groups)?)) as Result<Cache>;
+        let (left, right) = kept_columns(self.left.len(), &self.output, self.condition.residual.as_ref());
+        let cache = |name, schema, keys, kept: &[usize]| {
+            let mut table = RowTable::growing(name, schema, keys, kept, context.key_groups)?;
+            table.make_removable();
+            Ok(Cache::new(table)) as Result<Cache>
+        };
+        let joiner = Joiner::new(self.kind, &self.left, &self.right, self.condition.residual.as_ref(), self.time_zone);
         Ok(Box::new(IntervalJoin {
-            joiner: Joiner::new(self.kind, &self.left, &self.right, self.condition.residual.as_ref(), self.time_zone),
-            left: cache("left", &self.left, &self.condition.left_keys)?,
-            right: cache("right", &self.right, &self.condition.right_keys)?,
+            joiner: joiner.selecting(&self.output, [&left, &right]),
+            left: cache("left", &self.left, &self.condition.left_keys, &left)?,
+            right: cache("right", &self.right, &self.condition.right_keys, &right)?,
             watermark: Watermark::MIN,
             spec: self.clone(),
         }))
@@ -228,7 +236,7 @@ impl IntervalJoin {
             let cache = self.cache(side);
             let alone: Vec<RowId> = if pads { expired.iter().copied().filter(|&r| !cache.matched.contains(r)).collect() } else { Vec::new() };
             for alone in alone.chunks(PAIRS_AT_ONCE) {
-                out.batch(ChangelogBatch::append(self.joiner.padded(&cache.table.store().gather(alone)?, side)?))?;
+                out.batch(ChangelogBatch::append(self.joiner.padded_stored(cache.table.store(), alone, side)?))?;
             }
             self.cache_mut(side).remove(&expired)?;
         }
@@ -343,6 +351,7 @@ mod tests {
             upper_ms: 2000,
             left: row.clone(),
             right: row,
+            output: (0..6).collect(),
             time_zone: UTC,
         }
     }

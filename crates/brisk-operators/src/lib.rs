@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod expand;
 #[cfg(test)]
 mod expr_for_tests;
+pub mod first_pairs;
 pub mod group_aggregate;
 pub mod interval_join;
 pub mod join;

@@ -8,27 +8,33 @@
 //!   partners 1 -> 0   outer: +I (row, nulls)   semi: -D row   anti: +I row
 //! ```
 //!
+//! Where both sides only grow and the join is an inner one, nothing is ever corrected: a batch meets the other side and
+//! is kept as it is. Such a side keeps only the columns that come out or that the condition reads beyond the keys.
+//!
 //! A row that is taken back is found by a hash of what identifies it: its unique key and join key, or all its columns.
 //! Where a unique key is known, a `+U` takes the place of a kept row that has the same keys and was not taken back: the
 //! stream has no `-U`, and its consumers replace rows themselves. As in Flink nothing is emitted for the one replaced.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt32Type};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field};
 use brisk_core::graph::OperatorFactory;
 use brisk_core::key_group::hash_columns;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
-use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
+use brisk_core::{ChangelogBatch, Error, Result, RowKind, Schema};
 use brisk_state::row_codec::RowCodec;
 use brisk_state::{ABSENT, LastTouch, NO_ROW, RowId};
 use hashbrown::HashTable;
 
+use crate::first_pairs::{FirstOfKey, FirstPairs, first_pairs};
 use crate::join::{JoinCondition, JoinKind, Side};
-use crate::joiner::{Joiner, NO_PROBE, PAIRS_AT_ONCE, Pairs};
+use crate::joiner::{Joiner, NO_PROBE, PAIRS_AT_ONCE, Pairs, kept_columns};
 use crate::row_table::{RowTable, grow, matchless};
 
 #[derive(Debug, Clone)]
@@ -38,6 +44,10 @@ pub struct RegularJoinSpec {
     pub condition: JoinCondition,
     pub left: JoinInput,
     pub right: JoinInput,
+    /// Which columns come out, and in which order: of left ++ right; of left in a semi or anti join.
+    pub output: Vec<usize>,
+    /// Where only the first rows of every key are asked for. For an inner join of sides that only grow.
+    pub first: Option<FirstOfKey>,
     pub time_zone: chrono_tz::Tz,
 }
 
@@ -45,6 +55,8 @@ pub struct RegularJoinSpec {
 #[derive(Debug, Clone)]
 pub struct JoinInput {
     pub schema: Schema,
+    /// Whether rows are never taken back.
+    pub append_only: bool,
     /// Columns that identify a row, for a stream that leaves `-U` out. Not needed for others: keys cost time.
     pub unique_key: Option<Vec<usize>>,
     /// Forget rows that have not changed for so long (`table.exec.state.ttl`, STATE_TTL hint).
@@ -54,14 +66,23 @@ pub struct JoinInput {
 impl OperatorFactory for RegularJoinSpec {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         let counts_left = self.kind.pads_left() || self.kind.is_semi_or_anti();
-        let table =
-            |name, input: &JoinInput, keys: &[usize], counts| Kept::new(RowTable::new(name, &input.schema, keys, context.key_groups)?, input, keys, counts);
+        let residual = self.condition.residual.as_ref();
+        let read = kept_columns(self.left.schema.len(), &self.output, residual);
+        let left = Kept::new("left", &self.left, &self.condition.left_keys, read.0, counts_left, context.key_groups)?;
+        let right = Kept::new("right", &self.right, &self.condition.right_keys, read.1, self.kind.pads_right(), context.key_groups)?;
+        let joiner = Joiner::new(self.kind, &self.left.schema, &self.right.schema, residual, self.time_zone);
+        let only_appends = self.kind == JoinKind::Inner && [&self.left, &self.right].iter().all(|i| i.append_only && i.state_ttl_ms.is_none());
+        if self.first.is_some() && !only_appends {
+            return Err(Error::internal("the first rows of a join's keys are only known where nothing is corrected"));
+        }
         Ok(Box::new(RegularJoin {
             kind: self.kind,
-            joiner: Joiner::new(self.kind, &self.left.schema, &self.right.schema, self.condition.residual.as_ref(), self.time_zone),
-            left: table("left", &self.left, &self.condition.left_keys, counts_left)?,
-            right: table("right", &self.right, &self.condition.right_keys, self.kind.pads_right())?,
+            first: self.first.as_ref().map(|f| first_pairs(f, &self.left.schema, &self.right.schema)).transpose()?,
+            joiner: joiner.selecting(&self.output, [&left.columns, &right.columns]),
+            only_appends,
             condition: self.condition.clone(),
+            left,
+            right,
         }))
     }
 }
@@ -70,6 +91,9 @@ struct RegularJoin {
     kind: JoinKind,
     condition: JoinCondition,
     joiner: Joiner,
+    /// Inner, and nothing is ever corrected or forgotten.
+    only_appends: bool,
+    first: Option<Box<dyn FirstPairs>>,
     left: Kept,
     right: Kept,
 }
@@ -77,6 +101,9 @@ struct RegularJoin {
 /// The rows of one side.
 struct Kept {
     table: RowTable,
+    /// The columns that are kept of every row.
+    columns: Vec<usize>,
+    append_only: bool,
     /// The columns that identify a row.
     identity: Vec<usize>,
     is_unique: bool,
@@ -105,14 +132,12 @@ impl Operator for RegularJoin {
         if let Some(keys) = &matchless {
             partners.iter_mut().enumerate().filter(|(row, _)| keys.is_null(*row)).for_each(|(_, p)| *p = ABSENT);
         }
-        // As many rows at a time as give a bounded number of pairs.
+        if self.only_appends {
+            return self.append(side, &batch.rows, &keys, &partners, matchless.as_ref(), out);
+        }
         let mut start = 0;
         while start < batch.num_rows() {
-            let (mut end, mut pairs) = (start, 0);
-            while end < batch.num_rows() && (end == start || pairs < PAIRS_AT_ONCE) {
-                pairs += self.kept(side.other()).table.length(partners[end]);
-                end += 1;
-            }
+            let end = self.kept(side.other()).bounded(&partners, start);
             let is_matchless = |row: usize| matchless.as_ref().is_some_and(|m| m.is_null(row + start));
             self.change(side, &batch.slice(start, end - start), &partners[start..end], is_matchless, out)?;
             start = end;
@@ -141,7 +166,7 @@ impl Operator for RegularJoin {
     }
 
     fn state_bytes(&self) -> usize {
-        self.left.bytes() + self.right.bytes()
+        self.left.bytes() + self.right.bytes() + self.first.as_ref().map_or(0, |f| f.bytes())
     }
 }
 
@@ -158,6 +183,55 @@ impl RegularJoin {
             Side::Left => &mut self.left,
             Side::Right => &mut self.right,
         }
+    }
+
+    /// Takes in rows of a side that only grows.
+    fn append(&mut self, side: Side, rows: &RecordBatch, keys: &[ArrayRef], partners: &[u32], matchless: Option<&NullBuffer>, out: &mut Output) -> Result<()> {
+        // A row whose key matches nothing is never asked for again.
+        let is_kept = |row: &u32| matchless.is_none_or(|m| m.is_valid(*row as usize));
+        let selected: Vec<u32> = (0..rows.num_rows() as u32).filter(is_kept).collect();
+        self.kept_mut(side).table.insert(rows, &selected)?;
+        let mut first = self.first.take();
+        let met = self.meet(side, rows, keys, partners, first.as_mut(), out);
+        self.first = first;
+        met
+    }
+
+    /// Emits the pairs of new rows with those of the other side.
+    fn meet(
+        &self,
+        side: Side,
+        rows: &RecordBatch,
+        keys: &[ArrayRef],
+        partners: &[u32],
+        mut first: Option<&mut Box<dyn FirstPairs>>,
+        out: &mut Output,
+    ) -> Result<()> {
+        let other = self.kept(side.other());
+        // By row: its key as the left side numbers it.
+        let numbers = match (side, &first) {
+            (Side::Left, Some(_)) => Cow::Owned(self.left.table.lookup(keys, rows.num_rows())?),
+            _ => Cow::Borrowed(partners),
+        };
+        let mut start = 0;
+        while start < rows.num_rows() {
+            let end = other.bounded(partners, start);
+            let mut pairs = Pairs::default();
+            for (row, &key) in (start as u32..).zip(&partners[start..end]) {
+                other.table.list(key).for_each(|stored| pairs.push(row, stored));
+            }
+            start = end;
+            self.joiner.filter(rows, side, other.table.store(), &mut pairs, out.processing_time_ms())?;
+            if let Some(first) = &mut first {
+                let columns = self.joiner.columns(first.columns(), rows, side, other.table.store(), &pairs)?;
+                let keys: Vec<u32> = pairs.probe.iter().map(|row| numbers[*row as usize]).collect();
+                pairs.retain(&first.choose(&keys, columns)?);
+            }
+            if !pairs.is_empty() {
+                out.batch(ChangelogBatch::append(self.joiner.rows(rows, side, other.table.store(), &pairs)?))?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes in some rows: finds their partners, emits the difference they make, and keeps or drops them.
@@ -268,8 +342,8 @@ impl RegularJoin {
         let other = self.kept(side.other()).table.store();
         let joined = match (self.kind.is_semi_or_anti(), side) {
             (false, _) => self.joiner.rows(rows, side, other, &changes.pairs)?,
-            (true, Side::Left) => arrow_select::take::take_record_batch(rows, &UInt32Array::from(changes.pairs.probe))?,
-            (true, Side::Right) => other.gather(&changes.pairs.stored)?,
+            (true, Side::Left) => self.joiner.left_rows(rows, &changes.pairs.probe)?,
+            (true, Side::Right) => self.joiner.stored_left_rows(other, &changes.pairs.stored)?,
         };
         out.batch(ChangelogBatch::new(joined, changes.kinds))
     }
@@ -296,6 +370,9 @@ impl KeptChanges {
     fn new(kept: &mut Kept, batch: &ChangelogBatch, is_matchless: &impl Fn(usize) -> bool) -> Result<Self> {
         let takes_back = batch.kinds.as_ref().is_some_and(|k| k.iter().any(|k| !k.is_add()));
         if takes_back {
+            if kept.append_only {
+                return Err(Error::internal("a stream that only grows takes a row back"));
+            }
             kept.make_hashes()?;
         }
         let hashes = kept.hashes.is_some().then(|| kept.identity_hashes(&batch.rows)).transpose()?;
@@ -312,22 +389,42 @@ impl KeptChanges {
 }
 
 impl Kept {
-    fn new(table: RowTable, input: &JoinInput, keys: &[usize], counts: bool) -> Result<Self> {
-        let identity: Vec<usize> = match &input.unique_key {
+    /// `read` are the columns that somebody reads later.
+    fn new(name: &'static str, input: &JoinInput, keys: &[usize], read: Vec<usize>, counts: bool, key_groups: u16) -> Result<Self> {
+        let all = || (0..input.schema.len()).collect::<Vec<usize>>();
+        let unique_key = input.unique_key.as_ref().filter(|_| !input.append_only);
+        let identity: Vec<usize> = match unique_key {
             Some(unique) => unique.iter().chain(keys.iter().filter(|k| !unique.contains(k))).copied().collect(),
-            None => (0..input.schema.len()).collect(),
+            None => all(),
         };
-        let types = input.schema.columns.iter().map(|c| c.sql_type.to_arrow()).collect();
+        // A row that may be taken back is compared as a whole.
+        let columns = if input.append_only { read } else { all() };
+        let mut table = RowTable::growing(name, &input.schema, keys, &columns, key_groups)?;
+        if counts || input.state_ttl_ms.is_some() {
+            table.make_removable();
+        }
         Ok(Self {
             table,
-            is_unique: input.unique_key.is_some(),
-            codec: RowCodec::new(types)?,
+            columns,
+            append_only: input.append_only,
+            is_unique: unique_key.is_some(),
+            codec: RowCodec::new(input.schema.columns.iter().map(|c| c.sql_type.to_arrow()).collect())?,
             identity,
-            hashes: input.unique_key.is_some().then(Vec::new),
+            hashes: unique_key.map(|_| Vec::new()),
             by_hash: HashTable::new(),
             partners: counts.then(Vec::new),
             touched: input.state_ttl_ms.map(LastTouch::new),
         })
+    }
+
+    /// Where rows end, from `start` on, that have a bounded number of partners with these keys.
+    fn bounded(&self, keys: &[u32], start: usize) -> usize {
+        let (mut end, mut pairs) = (start, 0);
+        while end < keys.len() && (end == start || pairs < PAIRS_AT_ONCE) {
+            pairs += self.table.length(keys[end]);
+            end += 1;
+        }
+        end
     }
 
     fn identity_columns(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
@@ -343,6 +440,7 @@ impl Kept {
         if self.hashes.is_some() {
             return Ok(());
         }
+        self.table.make_removable();
         self.hashes = Some(Vec::new());
         let ids: Vec<RowId> = self.table.store().ids().collect();
         self.index(&ids)
@@ -511,7 +609,7 @@ mod tests {
 
     fn spec(kind: JoinKind, keys: &[usize], residual: bool, unique: bool) -> RegularJoinSpec {
         let both = schema(&format!("{ROW}, {ROW}"));
-        let input = JoinInput { schema: schema(ROW), unique_key: unique.then(|| vec![0]), state_ttl_ms: None };
+        let input = JoinInput { schema: schema(ROW), append_only: false, unique_key: unique.then(|| vec![0]), state_ttl_ms: None };
         RegularJoinSpec {
             kind,
             condition: JoinCondition {
@@ -522,6 +620,8 @@ mod tests {
             },
             left: input.clone(),
             right: input,
+            output: if kind.is_semi_or_anti() { vec![0, 1] } else { vec![0, 1, 2, 3] },
+            first: None,
             time_zone: UTC,
         }
     }
@@ -652,6 +752,48 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// An inner join of sides that only grow, of which some columns come out.
+    fn growing(output: &[usize], residual: bool) -> RegularJoinSpec {
+        let mut spec = spec(JoinKind::Inner, &[0], residual, false);
+        spec.left.append_only = true;
+        spec.right.append_only = true;
+        RegularJoinSpec { output: output.to_vec(), ..spec }
+    }
+
+    #[test]
+    fn sides_that_only_grow_keep_what_comes_out() {
+        let row = schema(ROW);
+        let both = |(l, r): (&[Option<i64>; 2], &[Option<i64>; 2])| [l[0], l[1], r[0], r[1]];
+        for (output, residual) in [(&[0, 1, 2, 3][..], false), (&[3, 0], false), (&[1], true), (&[2], false)] {
+            for seed in 0..4 {
+                let mut tables = [Vec::new(), Vec::new()];
+                let steps: String = random_steps(seed, &mut tables).lines().filter(|l| !l.contains("-D")).map(|l| format!("{l}\n")).collect();
+                let added = |side: usize| {
+                    let rows = steps.lines().filter_map(|l| l.strip_prefix(&format!("{side}: +I ")));
+                    rows.map(|r| r.split(' ').map(|v| v.parse().ok()).collect::<Vec<Option<i64>>>()).map(|r| [r[0], r[1]]).collect::<Vec<_>>()
+                };
+                let (left, right) = (added(0), added(1));
+                let pairs = left.iter().flat_map(|l| right.iter().map(move |r| (l, r)));
+                let matching = pairs.filter(|(l, r)| l[0].is_some() && l[0] == r[0] && (!residual || matches!((l[1], r[1]), (Some(a), Some(b)) if a < b)));
+                let line = |row: [Option<i64>; 4]| {
+                    let values = output.iter().map(|c| row[*c].map_or("NULL".to_owned(), |v| v.to_string()));
+                    format!("+I {}", values.collect::<Vec<_>>().join(" "))
+                };
+                let expected: Vec<String> = matching.map(both).map(line).collect();
+                check_net_effect(&growing(output, residual), &[&row, &row], &steps, &expected.join("\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_first_rows_of_a_key_go_through() {
+        let row = schema(ROW);
+        let first = FirstOfKey { order: vec![crate::sort_key::SortKey::descending(3)], limit: 1 };
+        let spec = RegularJoinSpec { first: Some(first), ..growing(&[0, 3], false) };
+        let steps = "+I 1 5\n+I 2 5\n1: +I 1 3\n1: +I 1 9\n1: +I 1 9\n1: +I 2 4\n----\n1: +I 1 8\n1: +I 2 6\n+I 3 5\n1: +I 3 1";
+        assert_eq!(run_as_written(&spec, &[&row, &row], steps).join("\n"), "+I 1 9\n+I 2 4\n+I 2 6\n+I 3 1");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Rows by key, in the order of their arrival: what a join remembers of one input.
 //!
-//! The rows lie in columnar blocks ([`RowStore`]); the rows of a key are a doubly linked list through side arrays, so a
-//! key costs no allocation of its own and any row is taken out at once. What else an operator knows of a row (its time,
+//! The rows lie in columnar blocks ([`RowStore`]); the rows of a key are a linked list through side arrays, so a key
+//! costs no allocation of its own. The way back, by which any row is taken out at once, is kept from the moment that it
+//! is needed: the rows of a stream that only grows are never taken out. What else an operator knows of a row (its time,
 //! how many matches it has) it keeps in arrays of its own, indexed by [`RowId`].
 
 use std::sync::Arc;
@@ -18,13 +19,17 @@ pub(crate) struct RowTable {
     /// The table's name in snapshots.
     name: &'static str,
     key_columns: Vec<usize>,
+    /// The columns that are kept of a row, where not all are.
+    kept: Option<Vec<usize>>,
     key_groups: u16,
     keys: KeyIndex,
     rows: RowStore,
     /// By key.
     lists: Vec<List>,
-    /// By row.
-    links: Vec<Link>,
+    /// By row: the next one of its key.
+    next: Vec<RowId>,
+    /// By row; `None` until a row is asked for its key or taken out.
+    back: Option<Vec<Back>>,
     dirty: DirtyKeys,
 }
 
@@ -36,14 +41,13 @@ struct List {
 }
 
 #[derive(Clone, Copy)]
-struct Link {
+struct Back {
     previous: RowId,
-    next: RowId,
     key: u32,
 }
 
 const EMPTY: List = List { first: NO_ROW, last: NO_ROW, length: 0 };
-const UNLINKED: Link = Link { previous: NO_ROW, next: NO_ROW, key: ABSENT };
+const UNLINKED: Back = Back { previous: NO_ROW, key: ABSENT };
 
 impl RowTable {
     pub fn new(name: &'static str, schema: &Schema, key_columns: &[usize], key_groups: u16) -> Result<Self> {
@@ -51,13 +55,41 @@ impl RowTable {
         Ok(Self {
             name,
             key_columns: key_columns.to_vec(),
+            kept: None,
             key_groups,
             keys: KeyIndex::new(types)?,
             rows: RowStore::new(schema.to_arrow()),
             lists: Vec::new(),
-            links: Vec::new(),
+            next: Vec::new(),
+            back: Some(Vec::new()),
             dirty: DirtyKeys::default(),
         })
+    }
+
+    /// A table of rows that are not taken out, unless [`RowTable::make_removable`] says so later. Of each row only the
+    /// columns `kept` stay.
+    pub fn growing(name: &'static str, schema: &Schema, key_columns: &[usize], kept: &[usize], key_groups: u16) -> Result<Self> {
+        let table = Self { back: None, ..Self::new(name, schema, key_columns, key_groups)? };
+        if kept.iter().copied().eq(0..schema.len()) {
+            return Ok(table);
+        }
+        Ok(Self { rows: RowStore::new(schema.project(kept).to_arrow()), kept: Some(kept.to_vec()), ..table })
+    }
+
+    /// From now on rows may be asked for their keys and taken out.
+    pub fn make_removable(&mut self) {
+        if self.back.is_some() {
+            return;
+        }
+        let mut back = vec![UNLINKED; self.next.len()];
+        for (key, list) in (0u32..).zip(&self.lists) {
+            let (mut previous, mut row) = (NO_ROW, list.first);
+            while row != NO_ROW {
+                back[row as usize] = Back { previous, key };
+                (previous, row) = (row, self.next[row as usize]);
+            }
+        }
+        self.back = Some(back);
     }
 
     pub fn store(&self) -> &RowStore {
@@ -85,10 +117,11 @@ impl RowTable {
     }
 
     /// The rows of a key, oldest first.
+    #[inline]
     pub fn list(&self, key: u32) -> impl Iterator<Item = RowId> + '_ {
         let first = if key == ABSENT { NO_ROW } else { self.lists[key as usize].first };
         std::iter::successors((first != NO_ROW).then_some(first), |&row| {
-            let next = self.links[row as usize].next;
+            let next = self.next[row as usize];
             (next != NO_ROW).then_some(next)
         })
     }
@@ -98,9 +131,9 @@ impl RowTable {
         if key == ABSENT { 0 } else { self.lists[key as usize].length as usize }
     }
 
-    /// The key of a row.
+    /// The key of a row of a table whose rows may be taken out.
     pub fn key(&self, row: RowId) -> u32 {
-        self.links[row as usize].key
+        self.back.as_ref().map_or(ABSENT, |back| back[row as usize].key)
     }
 
     /// Stores the rows of `batch` at `selected` (ascending) without listing them yet; gives their ids and keys.
@@ -109,7 +142,10 @@ impl RowTable {
         if selected.is_empty() {
             return Ok((ids, keys));
         }
-        self.rows.append_selected(batch, selected, &mut ids)?;
+        match &self.kept {
+            None => self.rows.append_selected(batch, selected, &mut ids)?,
+            Some(kept) => self.rows.append_selected(&batch.project(kept)?, selected, &mut ids)?,
+        }
         let mut columns = self.key_of(batch);
         if selected.len() < batch.num_rows() {
             let selected = UInt32Array::from(selected.to_vec());
@@ -130,12 +166,16 @@ impl RowTable {
     }
 
     /// Puts an appended row at the end of its key's list.
+    #[inline]
     pub fn link(&mut self, row: RowId, key: u32) {
         let list = &mut self.lists[key as usize];
-        self.links[row as usize] = Link { previous: list.last, next: NO_ROW, key };
+        if let Some(back) = &mut self.back {
+            back[row as usize] = Back { previous: list.last, key };
+        }
+        self.next[row as usize] = NO_ROW;
         match list.last {
             NO_ROW => list.first = row,
-            last => self.links[last as usize].next = row,
+            last => self.next[last as usize] = row,
         }
         list.last = row;
         list.length += 1;
@@ -144,15 +184,18 @@ impl RowTable {
 
     /// Takes a row out of its list. The row itself stays readable until [`RowTable::free`].
     pub fn unlink(&mut self, row: RowId) {
-        let Link { previous, next, key } = std::mem::replace(&mut self.links[row as usize], UNLINKED);
+        self.make_removable();
+        let back = self.back.as_mut().expect("it was just made");
+        let Back { previous, key } = std::mem::replace(&mut back[row as usize], UNLINKED);
+        let next = std::mem::replace(&mut self.next[row as usize], NO_ROW);
         let list = &mut self.lists[key as usize];
         match previous {
             NO_ROW => list.first = next,
-            p => self.links[p as usize].next = next,
+            p => self.next[p as usize] = next,
         }
         match next {
             NO_ROW => list.last = previous,
-            n => self.links[n as usize].previous = previous,
+            n => back[n as usize].previous = previous,
         }
         list.length -= 1;
         self.dirty.mark(key);
@@ -192,21 +235,21 @@ impl RowTable {
         &mut self.keys
     }
 
-    /// Says that what the operator knows of a row has changed.
+    /// Says that what the operator knows of a row has changed, in a table whose rows may be taken out.
     pub fn touch(&mut self, row: RowId) {
-        self.dirty.mark(self.links[row as usize].key);
+        self.dirty.mark(self.key(row));
     }
 
     /// Writes the rows; `extra` gives, for some rows, the columns that the operator adds under `fields`.
     pub fn snapshot(&mut self, writer: &mut dyn SnapshotWriter, fields: &[Field], extra: impl Fn(&[RowId]) -> Vec<ArrayRef>) -> Result<()> {
-        let Self { name, keys, rows, lists, links, dirty, key_groups, .. } = self;
-        dirty.write(writer, name, keys, *key_groups, |chunk| listed_rows(chunk, rows, lists, links, fields, &extra))
+        let Self { name, keys, rows, lists, next, dirty, key_groups, .. } = self;
+        dirty.write(writer, name, keys, *key_groups, |chunk| listed_rows(chunk, rows, lists, next, fields, &extra))
     }
 
     /// As [`RowTable::snapshot`], with `prefix` before every key: one of several tables of this name.
     pub fn snapshot_prefixed(&mut self, writer: &mut dyn SnapshotWriter, prefix: &[u8]) -> Result<()> {
-        let Self { name, keys, rows, lists, links, dirty, key_groups, .. } = self;
-        dirty.write_prefixed(writer, name, keys, prefix, *key_groups, |chunk| listed_rows(chunk, rows, lists, links, &[], &|_| Vec::new()))
+        let Self { name, keys, rows, lists, next, dirty, key_groups, .. } = self;
+        dirty.write_prefixed(writer, name, keys, prefix, *key_groups, |chunk| listed_rows(chunk, rows, lists, next, &[], &|_| Vec::new()))
     }
 
     /// Adds rows that a snapshot holds.
@@ -226,7 +269,7 @@ impl RowTable {
     pub fn restore(&mut self, reader: &mut dyn SnapshotReader, mut each: impl FnMut(&[RowId], &[ArrayRef]) -> Result<()>) -> Result<()> {
         let mut dirty = std::mem::take(&mut self.dirty);
         let width = self.rows.schema().fields().len();
-        let Self { name, keys, rows, lists, links, .. } = self;
+        let Self { name, keys, rows, .. } = self;
         let mut linked = Vec::new();
         dirty.read(reader, name, keys, |owners, batch| {
             let own: Vec<usize> = (0..width).collect();
@@ -236,8 +279,7 @@ impl RowTable {
             linked.extend(ids.into_iter().zip(owners.iter().copied()));
             Ok(())
         })?;
-        lists.resize(keys.id_bound(), EMPTY);
-        links.resize(rows.id_bound(), UNLINKED);
+        self.make_room();
         for (row, key) in linked {
             self.link(row, key);
         }
@@ -246,15 +288,15 @@ impl RowTable {
     }
 
     pub fn bytes(&self) -> usize {
-        self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + self.links.capacity() * size_of::<Link>() + self.dirty.bytes()
+        let links = self.next.capacity() * 4 + self.back.as_ref().map_or(0, |back| back.capacity() * size_of::<Back>());
+        self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + self.dirty.bytes()
     }
 
     fn make_room(&mut self) {
-        if self.lists.len() < self.keys.id_bound() {
-            self.lists.resize(self.keys.id_bound(), EMPTY);
-        }
-        if self.links.len() < self.rows.id_bound() {
-            self.links.resize(self.rows.id_bound(), UNLINKED);
+        grow(&mut self.lists, self.keys.id_bound(), EMPTY);
+        grow(&mut self.next, self.rows.id_bound(), NO_ROW);
+        if let Some(back) = &mut self.back {
+            grow(back, self.rows.id_bound(), UNLINKED);
         }
     }
 }
@@ -264,7 +306,7 @@ fn listed_rows(
     keys: &[u32],
     rows: &RowStore,
     lists: &[List],
-    links: &[Link],
+    next: &[RowId],
     fields: &[Field],
     extra: &dyn Fn(&[RowId]) -> Vec<ArrayRef>,
 ) -> Result<KeyedRows> {
@@ -274,7 +316,7 @@ fn listed_rows(
         while row != NO_ROW {
             ids.push(row);
             owners.push(owner as u32);
-            row = links[row as usize].next;
+            row = next[row as usize];
         }
     }
     let mut columns = rows.gather(&ids)?.columns().to_vec();

@@ -50,7 +50,7 @@ struct Slot {
 impl Block {
     /// Whether so few rows are left that the rest is worth a copy.
     fn is_sparse(&self) -> bool {
-        self.live == 0 || (self.live * 4 <= self.ids.len() && self.ids.len() >= 16)
+        self.live == 0 || (self.live * 2 <= self.ids.len() && self.ids.len() >= 16)
     }
 }
 
@@ -104,7 +104,9 @@ impl RowStore {
             return self.append(rows, ids);
         }
         let indices = UInt32Array::from(indices.to_vec());
-        self.append(&arrow_select::take::take_record_batch(rows, &indices)?, ids)
+        let columns = rows.columns().iter().map(|c| Ok(take(c, &indices, None)?)).collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(indices.len()));
+        self.append(&RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?, ids)
     }
 
     /// The rows `ids`, in this order; an id may repeat, [`NO_ROW`] gives nulls.

@@ -1,5 +1,6 @@
 //! Projections and filters: a run of them becomes one operator over what is below.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use brisk_core::graph::Distribution;
@@ -48,6 +49,27 @@ pub(super) fn calc_run(plan: &Plan) -> CalcRun<'_> {
     }
 }
 
+impl CalcRun<'_> {
+    /// The columns of the base that are used, and the run over those alone. Where the run only picks columns they are in
+    /// the order in which it gives them, so that nothing is left for it to do.
+    pub(super) fn wanted(self) -> (Vec<usize>, Self) {
+        let picked: Option<Vec<usize>> = self.projections.iter().map(|e| if let Expr::Column { index, .. } = e { Some(*index) } else { None }).collect();
+        let mut used: BTreeSet<usize> = self.projections.iter().chain(&self.filter).flat_map(|e| e.columns()).collect();
+        if used.is_empty() {
+            // A batch must have a column to count rows by.
+            used.insert(0);
+        }
+        let wanted: Vec<usize> = match picked {
+            Some(picked) if self.filter.is_none() && picked.len() == used.len() => picked,
+            _ => used.into_iter().collect(),
+        };
+        let at = |column: usize| wanted.iter().position(|w| *w == column).expect("every used column is wanted");
+        let projections = self.projections.iter().map(|e| e.map_columns(&mut |c| at(c))).collect();
+        let filter = self.filter.map(|f| f.map_columns(&mut |c| at(c)));
+        (wanted, Self { base: self.base, filter, projections })
+    }
+}
+
 impl Planner<'_> {
     /// A run of projections and filters, down to and with a scan or a Top-N if there is one.
     pub(super) fn calc(&mut self, plan: &Plan, need_before: bool) -> Result<Stream> {
@@ -62,6 +84,11 @@ impl Planner<'_> {
         }
         // A filter may let one half of an update through: both halves are needed to take the other out.
         let need = need_before || (run.filter.is_some() && self.updates(run.base));
+        if let Node::Join(join) = &run.base.node {
+            let (wanted, run) = run.wanted();
+            let stream = self.join(run.base, join, &wanted, None)?;
+            return Ok(self.calc_over(stream, run.filter, run.projections, output));
+        }
         let stream = match rank_shape(run.base) {
             Some(rank) => {
                 let number = rank.number();

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use brisk_core::batch::ChangelogMode;
 use brisk_core::graph::{Distribution, OperatorFactory};
 use brisk_core::{Column, DataType, Error, Result, Schema, SqlType};
 use brisk_functions::Expr;
+use brisk_operators::first_pairs::FirstOfKey;
 use brisk_operators::interval_join::{IntervalJoinSpec, IntervalTime};
 use brisk_operators::join::{JoinCondition, JoinKind as OperatorKind};
 use brisk_operators::regular_join::{JoinInput, RegularJoinSpec};
@@ -19,11 +21,19 @@ use super::{NewOperator, Planner, Stream, names, unsupported};
 use crate::logical::{Correlate, Join, JoinKind, Plan, TimeAttribute};
 use crate::rules::expressions::{as_call, conjunction, conjuncts};
 
+/// The first rows of every key of a regular inner join, where a Top-N wants no others.
+pub(super) struct First {
+    pub spec: FirstOfKey,
+    pub text: String,
+}
+
 impl Planner<'_> {
-    pub(super) fn join(&mut self, plan: &Plan, join: &Join, need_before: bool) -> Result<Stream> {
+    /// `wanted` are the columns of the plan that are to come out, in this order. `first` says that of every key only the
+    /// first rows are looked at.
+    pub(super) fn join(&mut self, plan: &Plan, join: &Join, wanted: &[usize], first: Option<First>) -> Result<Stream> {
         if join.kind == JoinKind::NullAwareAnti {
             let join = null_aware(join)?;
-            return self.join(plan, &join, need_before);
+            return self.join(plan, &join, wanted, first);
         }
         let shape = join_shape(join);
         let kind = match join.kind {
@@ -44,7 +54,7 @@ impl Planner<'_> {
         let right = self.build(&join.right, true);
         self.every_change = outer;
         let right = right?;
-        let (lw, rw) = (left.schema.len(), right.schema.len());
+        let lw = left.schema.len();
         let (left, left_keys) = self.key_columns(left, &keys, |k| &k.left);
         let (right, right_keys) = self.key_columns(right, &keys, |k| &k.right);
         // Key columns may have been added on the left: the residual counts the right side from behind them.
@@ -56,15 +66,20 @@ impl Planner<'_> {
         let (ls, rs) = (left.schema.clone(), right.schema.clone());
         let updates = self.updates(plan);
         let mut text = format!("{:?}, {}", join.kind, condition_text(&condition, &ls, &rs));
+        // Whether the operator itself gives the wanted columns; the others give all of both sides.
+        let mut selects = false;
         let (name, factory, state): (&str, Arc<dyn OperatorFactory>, String) = match shape {
             JoinShape::Interval { left_time, right_time, lower_ms, upper_ms, proctime, .. } => {
                 if kind.is_semi_or_anti() {
-                    return Ok(self.regular(plan, join, kind, condition, (left, right), (lw, rw), need_before, text));
+                    return Ok(self.regular(plan, join, kind, condition, (left, right), lw, (wanted, first), text));
                 }
                 self.append_only(join, "an interval join")?;
                 text.push_str(&format!(", {}..{} ms around {} / {}", lower_ms, upper_ms, names(&ls, &[left_time]), names(&rs, &[right_time])));
                 let time = if proctime { IntervalTime::Processing } else { IntervalTime::Event { left: left_time, right: right_time } };
-                let spec = IntervalJoinSpec { kind, condition, time, lower_ms, upper_ms, left: ls.clone(), right: rs.clone(), time_zone };
+                text.push_str(&select_text(plan, wanted));
+                let output = joined(wanted, lw, ls.len());
+                let spec = IntervalJoinSpec { kind, condition, time, lower_ms, upper_ms, left: ls.clone(), right: rs.clone(), output, time_zone };
+                selects = true;
                 ("IntervalJoin", Arc::new(spec), "rows of both sides, until no row can come that they join".to_string())
             }
             JoinShape::Window { left: lwin, right: rwin, .. } => {
@@ -99,11 +114,11 @@ impl Planner<'_> {
                 let spec = TemporalJoinSpec { kind, condition, time, left: ls.clone(), right: rs.clone(), time_zone };
                 ("TemporalJoin", Arc::new(spec), "left rows until the watermark passes them; versions that a later row may need".to_string())
             }
-            JoinShape::Regular { .. } => return Ok(self.regular(plan, join, kind, condition, (left, right), (lw, rw), need_before, text)),
+            JoinShape::Regular { .. } => return Ok(self.regular(plan, join, kind, condition, (left, right), lw, (wanted, first), text)),
         };
-        let schema = kind.output(&ls, &rs);
         let (left_to, parallelism) = self.by_key(&left_keys);
         let right_to = self.by_key(&right_keys).0;
+        let schema = if selects { plan.schema().project(wanted) } else { kind.output(&ls, &rs) };
         let stream = self.operator(NewOperator {
             name,
             description: text,
@@ -114,7 +129,7 @@ impl Planner<'_> {
             state: Some(state),
             parallelism,
         });
-        Ok(self.without_key_columns(stream, plan, kind, (lw, rw), ls.len()))
+        Ok(if selects { stream } else { self.select(stream, plan, wanted, &joined(wanted, lw, ls.len())) })
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -125,29 +140,43 @@ impl Planner<'_> {
         kind: OperatorKind,
         condition: JoinCondition,
         (left, right): (Stream, Stream),
-        (lw, rw): (usize, usize),
-        _need_before: bool,
-        text: String,
+        left_width: usize,
+        (wanted, first): (&[usize], Option<First>),
+        mut text: String,
     ) -> Stream {
+        if let Some(first) = &first {
+            text.push_str(&first.text);
+        }
         let ttl = self.settings().state_ttl_ms;
         let (left_to, parallelism) = self.by_key(&condition.left_keys);
         let right_to = self.by_key(&condition.right_keys).0;
-        let side = |stream: &Stream, plan: &Plan| JoinInput { schema: stream.schema.clone(), unique_key: upsert_key(plan), state_ttl_ms: ttl };
-        let spec = RegularJoinSpec { kind, condition, left: side(&left, &join.left), right: side(&right, &join.right), time_zone: self.settings().time_zone };
-        let left_width = left.schema.len();
-        let schema = kind.output(&left.schema, &right.schema);
+        let side = |stream: &Stream, plan: &Plan| JoinInput {
+            schema: stream.schema.clone(),
+            append_only: stream.mode == ChangelogMode::Append,
+            unique_key: upsert_key(plan),
+            state_ttl_ms: ttl,
+        };
+        let spec = RegularJoinSpec {
+            kind,
+            condition,
+            left: side(&left, &join.left),
+            right: side(&right, &join.right),
+            output: joined(wanted, left_width, left.schema.len()),
+            first: first.map(|f| f.spec),
+            time_zone: self.settings().time_zone,
+        };
+        text.push_str(&select_text(plan, wanted));
         let updates = self.updates(plan);
-        let stream = self.operator(NewOperator {
+        self.operator(NewOperator {
             name: "Join",
             description: text,
             factory: Arc::new(spec),
             inputs: vec![(left, left_to), (right, right_to)],
-            schema,
+            schema: plan.schema().project(wanted),
             mode: Self::mode(updates, true),
             state: Some(format!("all rows of both sides, {}", self.ttl_text())),
             parallelism,
-        });
-        self.without_key_columns(stream, plan, kind, (lw, rw), left_width)
+        })
     }
 
     fn append_only(&self, join: &Join, what: &str) -> Result<()> {
@@ -177,10 +206,9 @@ impl Planner<'_> {
         (self.calc_over(stream, None, projections, output), positions)
     }
 
-    /// Drops the key columns that were added, and gives the plan's types.
-    fn without_key_columns(&mut self, stream: Stream, plan: &Plan, kind: OperatorKind, (lw, rw): (usize, usize), left_width: usize) -> Stream {
-        let output = plan.schema();
-        let positions: Vec<usize> = if kind.is_semi_or_anti() { (0..lw).collect() } else { (0..lw).chain(left_width..left_width + rw).collect() };
+    /// The wanted columns of the plan, which stand at `positions` in the stream, with the plan's types.
+    fn select(&mut self, stream: Stream, plan: &Plan, wanted: &[usize], positions: &[usize]) -> Stream {
+        let output = plan.schema().project(wanted);
         let projections = positions.iter().zip(&output.columns).map(|(&i, c)| Expr::column(i, c.sql_type.clone())).collect();
         self.calc_over(stream, None, projections, output)
     }
@@ -234,6 +262,19 @@ fn null_aware(join: &Join) -> Result<Join> {
     };
     let condition = conjunction(conjuncts(join.condition.clone()).into_iter().map(unknown).collect());
     Ok(Join { kind: JoinKind::Anti, condition, ..join.clone() })
+}
+
+/// Where columns of the plan stand in left ++ right once key columns have been added to the left.
+fn joined(columns: &[usize], plan_left_width: usize, left_width: usize) -> Vec<usize> {
+    columns.iter().map(|&c| if c < plan_left_width { c } else { c - plan_left_width + left_width }).collect()
+}
+
+/// What comes out, where that is not everything in its order.
+fn select_text(plan: &Plan, wanted: &[usize]) -> String {
+    if wanted.iter().copied().eq(0..plan.columns.len()) {
+        return String::new();
+    }
+    format!(", select=[{}]", names(&plan.schema(), wanted))
 }
 
 fn condition_text(condition: &JoinCondition, left: &Schema, right: &Schema) -> String {

@@ -138,7 +138,7 @@ impl<'a> Planner<'a> {
             Node::Values { rows } => self.values(plan, rows),
             Node::Aggregate(n) => self.aggregate(plan, n, need_before),
             Node::Window(n) => self.window_function(plan, n),
-            Node::Join(n) => self.join(plan, n, need_before),
+            Node::Join(n) => self.join(plan, n, &(0..plan.columns.len()).collect::<Vec<_>>(), None),
             Node::Correlate(n) => self.correlate(plan, n, need_before),
             Node::Over(n) => self.over(plan, n, need_before),
             Node::Sort(n) => self.sort(plan, n, need_before),

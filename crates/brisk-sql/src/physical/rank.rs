@@ -5,15 +5,20 @@ use std::sync::Arc;
 use brisk_core::{Column, DataType, Result, Schema, SqlType};
 use brisk_functions::Expr;
 use brisk_operators::deduplicate::DeduplicateSpec;
+use brisk_operators::first_pairs::FirstOfKey;
 use brisk_operators::sort_key::SortKey as OperatorSortKey;
 use brisk_operators::top_n::TopNSpec;
 use brisk_operators::window_top_n::WindowTopNSpec;
 
+use super::calc::{CalcRun, calc_run};
+use super::join::First;
+use super::join_shape::{EquiKey, JoinShape, join_shape};
 use super::properties::WindowColumns;
 use super::rank_shape::{Rank, RankKind};
 use super::window::operator_time;
 use super::{NewOperator, Planner, Stream, names};
-use crate::logical::{Plan, SortKey, TimeAttribute};
+use crate::logical::{Join, JoinKind, Node, Plan, SortKey, TimeAttribute};
+use crate::rules::expressions::is_column;
 
 impl Planner<'_> {
     /// The rows that a rank keeps, with the row number as the last column (NULL where nobody uses it).
@@ -37,7 +42,7 @@ impl Planner<'_> {
     }
 
     fn top_n(&mut self, rank: &Rank, output_rank: bool, input_retracts: bool, need_before: bool) -> Result<Stream> {
-        let input = self.build(rank.input, true)?;
+        let input = self.ranked_input(rank, input_retracts)?;
         let schema = with_number(&input.schema, output_rank);
         let spec = TopNSpec {
             input: input.schema.clone(),
@@ -70,6 +75,22 @@ impl Planner<'_> {
             state: Some(format!("{kept} of every partition, {}", self.ttl_text())),
             parallelism,
         }))
+    }
+
+    /// What a Top-N ranks. A join whose keys are its partitions is told that no others than the first rows of each are
+    /// looked at.
+    fn ranked_input(&mut self, rank: &Rank, input_retracts: bool) -> Result<Stream> {
+        let run = calc_run(rank.input);
+        if let (Node::Join(join), None) = (&run.base.node, &run.filter)
+            && !input_retracts
+            && self.settings().state_ttl_ms.is_none()
+            && let Some(first) = first_of_key(rank, join, &run)
+        {
+            let (wanted, run) = run.wanted();
+            let stream = self.join(run.base, join, &wanted, Some(first))?;
+            return Ok(self.calc_over(stream, None, run.projections, rank.input.schema()));
+        }
+        self.build(rank.input, true)
     }
 
     fn window_top_n(&mut self, rank: &Rank, window: WindowColumns, output_rank: bool) -> Result<Stream> {
@@ -146,6 +167,29 @@ impl Planner<'_> {
             parallelism,
         }))
     }
+}
+
+/// A join remembers the sort keys of so many rows a key.
+const MOST_FIRST_ROWS: u64 = 16;
+
+/// What a Top-N over a run of projections asks of the join below, if its partitions are the join's keys.
+fn first_of_key(rank: &Rank, join: &Join, run: &CalcRun) -> Option<First> {
+    let JoinShape::Regular { keys } = join_shape(join) else { return None };
+    if join.kind != JoinKind::Inner || rank.end > MOST_FIRST_ROWS || rank.over.order.is_empty() {
+        return None;
+    }
+    let column = |c: &usize| if let Expr::Column { index, .. } = run.projections[*c] { Some(index) } else { None };
+    let partition = rank.over.partition.iter().map(column).collect::<Option<Vec<usize>>>()?;
+    let left_width = join.left.columns.len();
+    let is_key = |key: &EquiKey, c: usize| is_column(&key.left, c) || (c >= left_width && is_column(&key.right, c - left_width));
+    let plain = keys.iter().all(|k| matches!((&k.left, &k.right), (Expr::Column { .. }, Expr::Column { .. })));
+    let same = keys.iter().all(|k| partition.iter().any(|c| is_key(k, *c))) && partition.iter().all(|c| keys.iter().any(|k| is_key(k, *c)));
+    if !plain || !same || keys.is_empty() {
+        return None;
+    }
+    let order = rank.over.order.iter().map(|k| Some(SortKey { column: column(&k.column)?, ..*k })).collect::<Option<Vec<SortKey>>>()?;
+    let text = format!(", first {} of every key by [{}]", rank.end, order_text(&run.base.schema(), &order));
+    Some(First { spec: FirstOfKey { order: sort_keys(&order), limit: usize::try_from(rank.end).ok()? }, text })
 }
 
 fn with_number(schema: &Schema, output_rank: bool) -> Schema {
