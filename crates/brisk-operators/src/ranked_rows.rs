@@ -201,7 +201,7 @@ mod tests {
         let mut ranked = RankedRows::<u64>::new(4, Ties::EarlierFirst);
         ranked.grow(1000);
         for id in 0..1000 {
-            (0..4).for_each(|row| drop(ranked.insert(id, 1, row)));
+            (0..4).for_each(|row| assert_eq!(ranked.insert(id, 1, row), None));
             ranked.clear(id);
         }
         assert!(ranked.slab.len() <= 7, "{}", ranked.slab.len());
