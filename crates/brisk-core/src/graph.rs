@@ -82,6 +82,11 @@ pub struct SinkNode {
 /// Makes the operator of each subtask.
 pub trait OperatorFactory: Send + Sync {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>>;
+
+    /// Whether rows of its inputs may come too late for it and then leave by [`Port::Late`].
+    fn drops_late_rows(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -98,8 +103,10 @@ pub struct Edge {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Port {
     Main,
-    /// Rows that came too late, in the schema of the operator's input.
-    Late,
+    /// Rows of this input that came too late, in its schema.
+    Late {
+        input: usize,
+    },
     /// Records that could not be decoded: [`bad_record_schema`].
     BadRecords,
 }

@@ -75,8 +75,8 @@ pub trait Collector {
 
     fn watermark(&mut self, watermark: Watermark) -> Result<()>;
 
-    /// Rows that came too late and are not part of any result.
-    fn late(&mut self, batch: ChangelogBatch) -> Result<()>;
+    /// Rows of an input that came too late and are not part of any result.
+    fn late(&mut self, input: usize, batch: ChangelogBatch) -> Result<()>;
 }
 
 /// What a subtask knows about itself when its operator, reader or writer is made.
@@ -107,12 +107,17 @@ impl<'a> Output<'a> {
         self.downstream.watermark(Watermark::Time(time))
     }
 
-    /// Reports rows that came too late; the runtime counts them and hands them to whoever asked for them.
+    /// Reports rows of the first input that came too late; the runtime counts them and hands them to whoever asked.
     pub fn late(&mut self, batch: ChangelogBatch) -> Result<()> {
+        self.late_of(0, batch)
+    }
+
+    /// As [`Output::late`], for rows of any input.
+    pub fn late_of(&mut self, input: usize, batch: ChangelogBatch) -> Result<()> {
         if batch.is_empty() {
             return Ok(());
         }
-        self.downstream.late(batch)
+        self.downstream.late(input, batch)
     }
 
     /// Processing time of this call, ms since the epoch.
@@ -147,7 +152,7 @@ impl Collector for VecCollector {
         Ok(())
     }
 
-    fn late(&mut self, batch: ChangelogBatch) -> Result<()> {
+    fn late(&mut self, _input: usize, batch: ChangelogBatch) -> Result<()> {
         self.late.push(batch);
         Ok(())
     }

@@ -48,6 +48,10 @@ impl OperatorFactory for DeduplicateSpec {
             }
         }
     }
+
+    fn drops_late_rows(&self) -> bool {
+        !self.keep_last && !self.eager && self.time != TimeAttribute::Processing
+    }
 }
 
 /// Keeps a row a key and replaces it by a better one.

@@ -16,6 +16,7 @@ pub mod group_aggregate;
 pub mod interval_join;
 pub mod join;
 mod joiner;
+pub mod late_rows;
 pub mod limit;
 pub mod match_recognize;
 pub mod over_aggregate;

@@ -103,6 +103,10 @@ impl OperatorFactory for MatchRecognizeSpec {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(MatchRecognize::new(self, context)?))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        self.time != TimeAttribute::Processing
+    }
 }
 
 #[cfg(test)]

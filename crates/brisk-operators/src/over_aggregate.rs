@@ -85,6 +85,10 @@ impl OperatorFactory for OverAggregateSpec {
             OverOrder::Keys(keys) => Ok(Box::new(KeyOrder::new(self, keys, context)?)),
         }
     }
+
+    fn drops_late_rows(&self) -> bool {
+        matches!(self.order, OverOrder::Time(TimeAttribute::Event { .. }))
+    }
 }
 
 #[cfg(test)]

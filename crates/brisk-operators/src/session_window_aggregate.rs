@@ -70,6 +70,10 @@ impl OperatorFactory for SessionWindowAggregateSpec {
             watermark: Watermark::MIN,
         }))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        self.time != TimeAttribute::Processing
+    }
 }
 
 struct SessionWindowAggregate {

@@ -46,6 +46,10 @@ impl OperatorFactory for TemporalSortSpec {
             passed: Watermark::MIN,
         }))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        self.time != TimeAttribute::Processing
+    }
 }
 
 impl OperatorFactory for BoundedSortSpec {

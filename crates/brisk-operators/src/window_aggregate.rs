@@ -129,6 +129,10 @@ impl OperatorFactory for WindowAggregateSpec {
             deleted: Deleted::default(),
         }))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        self.phase != AggregatePhase::Local && !matches!(self.window, WindowInput::Assigned { time: TimeAttribute::Processing, .. })
+    }
 }
 
 fn check_lengths(kind: &WindowKind) -> Result<()> {

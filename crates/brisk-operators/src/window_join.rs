@@ -55,6 +55,10 @@ impl OperatorFactory for WindowJoinSpec {
             spec: self.clone(),
         }))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        !self.processing_time
+    }
 }
 
 struct WindowJoin {
@@ -79,7 +83,7 @@ impl Operator for WindowJoin {
         }
         let (selected, late) = self.by_window(side, &batch.rows)?;
         if !late.is_empty() {
-            out.late(batch.take(&late.into())?)?;
+            out.late_of(input, batch.take(&late.into())?)?;
         }
         let keys: Vec<ArrayRef> = self.spec.condition.keys(side).iter().map(|&c| Arc::clone(batch.column(c))).collect();
         let matchless = matchless(&keys, &self.spec.condition.null_safe);

@@ -49,6 +49,10 @@ impl OperatorFactory for WindowTableFunctionSpec {
             WindowFunction::Session { gap_ms, partition } => Ok(Box::new(SessionWindowTableFunction::new(self, *gap_ms, partition, context)?)),
         }
     }
+
+    fn drops_late_rows(&self) -> bool {
+        matches!(self.function, WindowFunction::Session { .. }) && self.time != TimeAttribute::Processing
+    }
 }
 
 struct WindowTableFunction {

@@ -64,6 +64,10 @@ impl OperatorFactory for WindowTopNSpec {
             spec: self.clone(),
         }))
     }
+
+    fn drops_late_rows(&self) -> bool {
+        true
+    }
 }
 
 struct WindowTopN {

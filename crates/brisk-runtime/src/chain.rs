@@ -279,8 +279,8 @@ impl Collector for Downstream<'_, '_> {
         self.below.send_watermark(self.targets, watermark)
     }
 
-    fn late(&mut self, batch: ChangelogBatch) -> Result<()> {
+    fn late(&mut self, input: usize, batch: ChangelogBatch) -> Result<()> {
         self.metrics.late_records_dropped.add(batch.num_rows() as u64);
-        self.below.send(self.targets, Port::Late, batch)
+        self.below.send(self.targets, Port::Late { input }, batch)
     }
 }

@@ -39,7 +39,8 @@ fn print_node(
     let how = match edge {
         Some((Distribution::Forward, Port::Main)) | None => String::new(),
         Some((distribution, Port::Main)) => format!("   <- {}", distribution_text(distribution, &node.schema)),
-        Some((_, port)) => format!("   <- {port:?}"),
+        Some((_, Port::Late { .. })) => "   <- late rows".to_string(),
+        Some((_, Port::BadRecords)) => "   <- bad records".to_string(),
     };
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{first}#{number} {} {} {}{how}", node.name, node.changelog, node.description);

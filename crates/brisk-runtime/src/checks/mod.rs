@@ -118,8 +118,8 @@ impl Collector for Watched<'_, '_> {
         self.out.watermark(time)
     }
 
-    fn late(&mut self, batch: ChangelogBatch) -> Result<()> {
-        self.out.late(batch)
+    fn late(&mut self, input: usize, batch: ChangelogBatch) -> Result<()> {
+        self.out.late_of(input, batch)
     }
 }
 

@@ -209,7 +209,8 @@ impl Planner<'_> {
                 let window = WindowInput::Assigned { kind, time };
                 let spec =
                     WindowAggregateSpec { phase: AggregatePhase::Single, window, zone, key, calls, rows, input_retracts, properties, output: schema.clone() };
-                if self.settings().parallelism > 1 && !input_retracts && time != OperatorTime::Processing {
+                let two_phases = self.settings().parallelism > 1 && !input_retracts && time != OperatorTime::Processing;
+                if two_phases && !self.wants_late_rows(input.node) {
                     let local = WindowAggregateSpec { phase: AggregatePhase::Local, ..spec.clone() };
                     let partial = local.partial_schema()?;
                     let local = WindowAggregateSpec { output: partial.clone(), ..local };

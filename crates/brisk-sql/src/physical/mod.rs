@@ -20,6 +20,7 @@ mod rank_shape;
 mod scan;
 mod scan_use;
 mod set_operation;
+mod side_table;
 mod sink;
 mod sort;
 mod window;
@@ -87,7 +88,7 @@ pub fn plan_graph(targets: &[Target], context: &PlannerContext) -> Result<Stream
             Target::Insert(insert) => &insert.source,
             Target::Query { plan, .. } => plan,
         };
-        optimized.push(rules::optimize(plan.clone())?);
+        optimized.push(rules::optimize(plan.clone(), &side_table::late_columns(plan, context)?)?);
     }
     let mut planner = Planner::new(context, &optimized)?;
     for (target, plan) in targets.iter().zip(&optimized) {
@@ -96,12 +97,13 @@ pub fn plan_graph(targets: &[Target], context: &PlannerContext) -> Result<Stream
             Target::Query { sink, name, .. } => planner.query(plan, Arc::clone(sink), name)?,
         }
     }
+    planner.late_rows()?;
     Ok(planner.graph)
 }
 
 /// Whether a query corrects rows that it gave before.
 pub fn is_updating(plan: &Plan, context: &PlannerContext) -> Result<bool> {
-    let plan = rules::optimize(plan.clone())?;
+    let plan = rules::optimize(plan.clone(), &Default::default())?;
     let scans = scan::Scans::of(std::slice::from_ref(&plan), context)?;
     Ok(properties::updates(&plan, &scans))
 }
@@ -115,6 +117,8 @@ struct Planner<'a> {
     every_change: bool,
     /// Nodes that fold rows before an exchange.
     local_phases: HashSet<NodeId>,
+    /// Sources whose late rows go to a table.
+    late_sources: Vec<side_table::LateSource>,
 }
 
 /// A node's output on its way to a consumer.
@@ -128,7 +132,15 @@ struct Stream {
 impl<'a> Planner<'a> {
     fn new(context: &'a PlannerContext<'a>, plans: &[Plan]) -> Result<Self> {
         let scans = scan::Scans::of(plans, context)?;
-        Ok(Self { context, graph: StreamGraph::default(), by_identity: HashMap::new(), scans, every_change: false, local_phases: HashSet::new() })
+        Ok(Self {
+            context,
+            graph: StreamGraph::default(),
+            by_identity: HashMap::new(),
+            scans,
+            every_change: false,
+            local_phases: HashSet::new(),
+            late_sources: Vec::new(),
+        })
     }
 
     /// The stream of a plan. With `need_before` every `+U` comes after its `-U`.

@@ -12,18 +12,18 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use brisk_core::batch::ChangelogMode;
 use brisk_core::connector::{BoundFormat, Connector, PushDown, TableDescriptor, TimeSpan};
 use brisk_core::format::FormatSpec;
-use brisk_core::graph::{BadRecordPolicy, Distribution, NodeKind, Port, SinkNode, SourceNode, WatermarkAlignment, bad_record_schema};
+use brisk_core::graph::{BadRecordPolicy, NodeKind, SourceNode, WatermarkAlignment};
 use brisk_core::source::{Source, WatermarkStrategy};
 use brisk_core::{Column, Error, Result, Schema};
 use brisk_functions::{EvalContext, Expr};
-use brisk_operators::calc::CalcSpec;
 use brisk_operators::changelog_normalize::ChangelogNormalizeSpec;
 use brisk_operators::values::ValuesSource;
 use brisk_operators::watermark::WatermarkSpec;
 
 use super::properties::SourceModes;
 use super::scan_use::{TableUse, table_key};
-use super::{NewEdge, NewOperator, Planner, PlannerContext, Stream};
+use super::side_table::LATE_RECORDS_TABLE;
+use super::{NewOperator, Planner, PlannerContext, Stream};
 use crate::catalog::{Table, TableColumnKind};
 use crate::logical::Plan;
 
@@ -186,7 +186,7 @@ impl Planner<'_> {
         let state = Some("positions of its splits".to_string());
         let node = self.add("Source", description, NodeKind::Source(source), Vec::new(), schema, mode, state, parallelism);
         if bad_records == BadRecordPolicy::DeadLetter && node == before {
-            self.dead_letters(table, node, options)?;
+            self.dead_letters(table, node, options.dead_letter_table.as_deref())?;
         }
         Ok(node)
     }
@@ -231,40 +231,6 @@ impl Planner<'_> {
             state: Some(format!("the last row of every key, {}", self.ttl_text())),
             parallelism,
         }))
-    }
-
-    /// Sends the source's bad records to the table that 'scan.bad-records.table' names, by column names.
-    fn dead_letters(&mut self, table: &Table, source: usize, options: &SourceTableOptions) -> Result<()> {
-        let Some(name) = &options.dead_letter_table else {
-            return Err(Error::invalid(format!("table `{}`: 'scan.bad-records' = 'dead-letter' needs 'scan.bad-records.table'", table.name)));
-        };
-        let target = (self.context.find_table)(name).ok_or_else(|| {
-            Error::invalid(format!("table `{}`: the dead-letter table `{name}` does not exist", table.name)).with_remedy("create it before this table is read")
-        })?;
-        let bad = bad_record_schema();
-        let mut projections = Vec::new();
-        for column in target.columns.iter().filter(|c| matches!(c.kind, TableColumnKind::Physical)) {
-            let value = match column.name.as_str() {
-                "source_table" => Expr::string(&table.name),
-                name => match bad.index_of(name) {
-                    Some(i) => Expr::column(i, bad.columns[i].sql_type.clone()),
-                    None => Expr::null(&column.sql_type),
-                },
-            };
-            projections.push(brisk_functions::expr::cast(value, &column.sql_type));
-        }
-        let (connector, mut descriptor, _) = describe_table(&target, self.context, Direction::Write)?;
-        bind_encoder(&target, &mut descriptor, self.context)?;
-        let schema = descriptor.schema.clone();
-        let calc = CalcSpec { filter: None, projections, output: schema.clone(), time_zone: self.settings().time_zone };
-        let edge = NewEdge { from: source, port: Port::BadRecords, distribution: Distribution::Forward };
-        let description = format!("bad records of {} for {}", table.name, target.name);
-        let calc = self.add("DeadLetters", description, NodeKind::Operator(Arc::new(calc)), vec![edge], schema.clone(), ChangelogMode::Append, None, None);
-        let sink = connector.sink(&descriptor)?;
-        let description = format!("table={}, {}", target.name, sink.describe());
-        let edge = NewEdge { from: calc, port: Port::Main, distribution: Distribution::Forward };
-        self.add("Sink", description, NodeKind::Sink(SinkNode { sink }), vec![edge], schema, ChangelogMode::Append, None, None);
-        Ok(())
     }
 
     /// VALUES as a source that ends.
@@ -416,6 +382,7 @@ fn take_own_options(table: &Table, options: &mut BTreeMap<String, String>) -> Re
     span(options, "scan.watermark.alignment.update-interval")?;
     options.remove("scan.watermark.emit.strategy");
     let alignment = options.remove("scan.watermark.alignment.group").zip(drift).map(|(group, max_drift_ms)| WatermarkAlignment { group, max_drift_ms });
+    options.remove(LATE_RECORDS_TABLE);
     Ok(SourceTableOptions {
         bad_records: options.remove("scan.bad-records"),
         dead_letter_table: options.remove("scan.bad-records.table"),

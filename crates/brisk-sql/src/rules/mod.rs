@@ -4,12 +4,14 @@ pub mod expressions;
 mod prune_columns;
 mod push_filter;
 
+use std::collections::BTreeSet;
+
 use brisk_core::Result;
 
 use crate::logical::Plan;
 
-/// Applies all rules.
-pub fn optimize(plan: Plan) -> Result<Plan> {
+/// Applies all rules. Rows that come too late are to have the columns `of_late_rows`, where their input has them.
+pub fn optimize(plan: Plan, of_late_rows: &BTreeSet<String>) -> Result<Plan> {
     let plan = push_filter::push_filter(plan)?;
-    prune_columns::prune_columns(plan)
+    prune_columns::prune_columns(plan, of_late_rows)
 }

@@ -2,6 +2,8 @@
 //!
 //! A scan itself is kept whole here and gets a projection on top: which columns its source reads is settled by the
 //! physical planner for all uses of the table together, since two statements share one source.
+//!
+//! Where late rows go to a table, the operators that may drop rows are given that table's columns too, by their names.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +13,10 @@ use brisk_functions::Expr;
 use crate::logical::*;
 
 /// The plan without unused columns; its own output stays as it is.
-pub fn prune_columns(plan: Plan) -> Result<Plan> {
+pub fn prune_columns(plan: Plan, of_late_rows: &Names) -> Result<Plan> {
     let all = (0..plan.columns.len()).collect();
     let names: Vec<String> = plan.columns.iter().map(|c| c.name.clone()).collect();
-    let mut pruned = prune(plan, &all).plan;
+    let mut pruned = prune(plan, &all, of_late_rows).plan;
     for (column, name) in pruned.columns.iter_mut().zip(names) {
         column.name = name;
     }
@@ -29,8 +31,9 @@ struct Pruned {
 }
 
 type Needed = BTreeSet<usize>;
+type Names = BTreeSet<String>;
 
-fn prune(plan: Plan, needed: &Needed) -> Pruned {
+fn prune(plan: Plan, needed: &Needed, late: &Names) -> Pruned {
     let Plan { node, columns } = plan;
     let width = columns.len();
     match node {
@@ -42,7 +45,7 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
         Node::Project { input, exprs } => {
             let kept = or_first(needed, width);
             let exprs: Vec<Expr> = kept.iter().map(|&i| exprs[i].clone()).collect();
-            let below = prune(*input, &columns_of(&exprs));
+            let below = prune(*input, &columns_of(&exprs), late);
             let exprs = exprs.iter().map(|e| e.map_columns(&mut |i| below.at[i])).collect();
             let node = Node::Project { input: Box::new(below.plan), exprs };
             Pruned { plan: Plan::new(node, select(&columns, &kept)), at: positions(&kept, width) }
@@ -50,7 +53,7 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
         Node::Filter { input, predicate } => {
             let mut wanted = needed.clone();
             wanted.extend(predicate.columns());
-            let below = prune(*input, &wanted);
+            let below = prune(*input, &wanted, late);
             let predicate = predicate.map_columns(&mut |i| below.at[i]);
             let columns = below.plan.columns.clone();
             let plan = Plan::new(Node::Filter { input: Box::new(below.plan), predicate }, columns);
@@ -58,13 +61,16 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
             let now_needed = needed.iter().map(|&i| below.at[i]).collect();
             compose(keep(plan, &now_needed), &below.at)
         }
-        Node::Aggregate(aggregate) => prune_aggregate(aggregate, columns, needed),
+        Node::Aggregate(aggregate) => prune_aggregate(aggregate, columns, needed, late),
         Node::Window(window) => {
             let inner = window.input.columns.len();
             let mut wanted: Needed = needed.iter().copied().filter(|&i| i < inner).collect();
             wanted.insert(window.time_column);
             wanted.extend(&window.partition);
-            let below = prune(*window.input, &wanted);
+            if matches!(window.kind, WindowKind::Session { .. }) {
+                wanted.extend(named(&window.input, late));
+            }
+            let below = prune(*window.input, &wanted, late);
             let at = |i: usize| if i < inner { below.at[i] } else { below.plan.columns.len() + i - inner };
             let map: Vec<usize> = (0..width).map(at).collect();
             let mut out = below.plan.columns.clone();
@@ -77,12 +83,12 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
             };
             Pruned { plan: Plan::new(Node::Window(window), out), at: map }
         }
-        Node::Join(join) => prune_join(join, columns, needed),
+        Node::Join(join) => prune_join(join, columns, needed, late),
         Node::Correlate(correlate) => {
             let inner = correlate.input.columns.len();
             let mut wanted: Needed = needed.iter().copied().filter(|&i| i < inner).collect();
             wanted.extend(columns_of(&correlate.args));
-            let below = prune(*correlate.input, &wanted);
+            let below = prune(*correlate.input, &wanted, late);
             let map: Vec<usize> = (0..width).map(|i| if i < inner { below.at[i] } else { below.plan.columns.len() + i - inner }).collect();
             let mut out = below.plan.columns.clone();
             out.extend_from_slice(&columns[inner..]);
@@ -99,7 +105,8 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
                 wanted.extend(&call.call.args);
                 wanted.extend(call.call.filter);
             }
-            let below = prune(*over.input, &wanted);
+            wanted.extend(named(&over.input, late));
+            let below = prune(*over.input, &wanted, late);
             let map: Vec<usize> = (0..width).map(|i| if i < inner { below.at[i] } else { below.plan.columns.len() + i - inner }).collect();
             let mut out = below.plan.columns.clone();
             out.extend_from_slice(&columns[inner..]);
@@ -114,31 +121,32 @@ fn prune(plan: Plan, needed: &Needed) -> Pruned {
         Node::Sort(sort) => {
             let mut wanted = or_first(needed, width).into_iter().collect::<Needed>();
             wanted.extend(sort.keys.iter().map(|k| k.column));
-            let below = prune(*sort.input, &wanted);
+            wanted.extend(named(&sort.input, late));
+            let below = prune(*sort.input, &wanted, late);
             let out = below.plan.columns.clone();
             let sort = Sort { keys: map_order(&sort.keys, &below.at), offset: sort.offset, limit: sort.limit, input: Box::new(below.plan) };
             Pruned { plan: Plan::new(Node::Sort(sort), out), at: below.at }
         }
         Node::Union { inputs } => {
             let kept = or_first(needed, width);
-            let inputs = inputs.into_iter().map(|input| exactly(input, &kept)).collect();
+            let inputs = inputs.into_iter().map(|input| exactly(input, &kept, late)).collect();
             Pruned { plan: Plan::new(Node::Union { inputs }, select(&columns, &kept)), at: positions(&kept, width) }
         }
         // These compare whole rows, or name their columns inside the clause.
         Node::SetOperation { kind, all, left, right } => {
             let every: Vec<usize> = (0..width).collect();
-            let (left, right) = (Box::new(exactly(*left, &every)), Box::new(exactly(*right, &every)));
+            let (left, right) = (Box::new(exactly(*left, &every, late)), Box::new(exactly(*right, &every, late)));
             Pruned { plan: Plan::new(Node::SetOperation { kind, all, left, right }, columns), at: every }
         }
         Node::MatchRecognize(mut n) => {
             let every: Vec<usize> = (0..n.input.columns.len()).collect();
-            n.input = Box::new(exactly(*n.input, &every));
+            n.input = Box::new(exactly(*n.input, &every, late));
             Pruned { plan: Plan::new(Node::MatchRecognize(n), columns), at: (0..width).collect() }
         }
     }
 }
 
-fn prune_aggregate(aggregate: Aggregate, columns: Vec<PlanColumn>, needed: &Needed) -> Pruned {
+fn prune_aggregate(mut aggregate: Aggregate, columns: Vec<PlanColumn>, needed: &Needed, late: &Names) -> Pruned {
     let width = columns.len();
     let keys = aggregate.keys.len();
     // Keys stay, they make the groups; calls go unless used.
@@ -148,7 +156,11 @@ fn prune_aggregate(aggregate: Aggregate, columns: Vec<PlanColumn>, needed: &Need
         wanted.extend(&aggregate.calls[c].args);
         wanted.extend(aggregate.calls[c].filter);
     }
-    let below = prune(*aggregate.input, &wanted);
+    if !late.is_empty() && has_window(&aggregate.input) {
+        aggregate.input = Box::new(widened(*aggregate.input, late));
+        wanted.extend(named(&aggregate.input, late));
+    }
+    let below = prune(*aggregate.input, &wanted, late);
     let kept: Vec<usize> = (0..keys).chain(calls.iter().map(|c| keys + c)).collect();
     let aggregate = Aggregate {
         keys: aggregate.keys.iter().map(|&i| below.at[i]).collect(),
@@ -159,20 +171,25 @@ fn prune_aggregate(aggregate: Aggregate, columns: Vec<PlanColumn>, needed: &Need
     Pruned { plan: Plan::new(Node::Aggregate(aggregate), select(&columns, &kept)), at: positions(&kept, width) }
 }
 
-fn prune_join(join: Join, columns: Vec<PlanColumn>, needed: &Needed) -> Pruned {
+fn prune_join(join: Join, columns: Vec<PlanColumn>, needed: &Needed, late: &Names) -> Pruned {
     let (lw, rw) = (join.left.columns.len(), join.right.columns.len());
     let mut wanted = needed.clone();
     wanted.extend(join.condition.columns());
     wanted.extend(join.as_of);
-    let left_needed: Needed = wanted.iter().copied().filter(|&i| i < lw).collect();
+    let mut left_needed: Needed = wanted.iter().copied().filter(|&i| i < lw).collect();
     let mut right_needed: Needed = wanted.iter().copied().filter(|&i| i >= lw).map(|i| i - lw).collect();
     if join.as_of.is_some() {
         // The versioned side keeps its time attribute and whatever may be its key.
         right_needed.extend((0..rw).filter(|&i| join.right.columns[i].time != TimeAttribute::None));
     }
     // A window join finds the windows of both sides in their columns, whether or not they are used above.
-    let left = prune(*join.left, &left_needed);
-    let right = prune(*join.right, &right_needed);
+    for (side, needed) in [(&join.left, &mut left_needed), (&join.right, &mut right_needed)] {
+        if has_window(side) {
+            needed.extend(named(side, late));
+        }
+    }
+    let left = prune(*join.left, &left_needed, late);
+    let right = prune(*join.right, &right_needed, late);
     let new_lw = left.plan.columns.len();
     let at: Vec<usize> = (0..lw + rw).map(|i| if i < lw { left.at[i] } else { shift(right.at[i - lw], new_lw) }).collect();
     let condition = join.condition.map_columns(&mut |i| at[i]);
@@ -189,6 +206,39 @@ fn prune_join(join: Join, columns: Vec<PlanColumn>, needed: &Needed) -> Pruned {
     }
     let node = Node::Join(Join { left: Box::new(left.plan), right: Box::new(right.plan), kind: join.kind, condition, as_of });
     Pruned { plan: Plan::new(node, out), at: at[..columns.len()].to_vec() }
+}
+
+/// The columns of these names.
+fn named<'a>(plan: &'a Plan, names: &'a Names) -> impl Iterator<Item = usize> + 'a {
+    (0..plan.columns.len()).filter(|&i| names.contains(&plan.columns[i].name))
+}
+
+/// Whether rows of the plan may belong to windows, so that what is above it may find them late.
+fn has_window(plan: &Plan) -> bool {
+    matches!(plan.node, Node::Window(_)) || plan.inputs().into_iter().any(has_window)
+}
+
+/// An aggregate's input with these columns of what lies below its own projection, behind those that it has.
+fn widened(plan: Plan, names: &Names) -> Plan {
+    let Plan { node, mut columns } = plan;
+    match node {
+        Node::Project { input, mut exprs } => {
+            for i in named(&input, names) {
+                let new = &input.columns[i];
+                if !columns.iter().any(|c| c.name == new.name) {
+                    exprs.push(Expr::column(i, new.sql_type.clone()));
+                    columns.push(new.clone());
+                }
+            }
+            Plan::new(Node::Project { input, exprs }, columns)
+        }
+        Node::Filter { input, predicate } => {
+            let input = widened(*input, names);
+            columns.extend_from_slice(&input.columns[columns.len()..]);
+            Plan::new(Node::Filter { input: Box::new(input), predicate }, columns)
+        }
+        other => Plan::new(other, columns),
+    }
 }
 
 fn shift(position: usize, by: usize) -> usize {
@@ -208,8 +258,8 @@ fn keep(plan: Plan, needed: &Needed) -> Pruned {
 }
 
 /// The plan with exactly these columns in this order.
-fn exactly(plan: Plan, wanted: &[usize]) -> Plan {
-    let pruned = prune(plan, &wanted.iter().copied().collect());
+fn exactly(plan: Plan, wanted: &[usize], late: &Names) -> Plan {
+    let pruned = prune(plan, &wanted.iter().copied().collect(), late);
     let order: Vec<usize> = wanted.iter().map(|&i| pruned.at[i]).collect();
     if order.iter().copied().eq(0..pruned.plan.columns.len()) {
         return pruned.plan;
