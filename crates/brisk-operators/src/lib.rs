@@ -19,6 +19,7 @@ mod joiner;
 pub mod late_rows;
 pub mod limit;
 pub mod match_recognize;
+pub mod not_null;
 pub mod over_aggregate;
 mod passed_time;
 pub mod regular_join;

@@ -217,6 +217,7 @@ impl Runner<'_> {
             watermark_every_row: options.duration_ms("pipeline.auto-watermark-interval")? == Some(0),
             now_ms: self.clock.now_ms(),
             mini_batch_rows,
+            not_null_enforcer: options.get("table.exec.sink.not-null-enforcer").unwrap_or("ERROR").parse().map_err(Error::invalid)?,
         })
     }
 

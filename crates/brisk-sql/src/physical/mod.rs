@@ -34,6 +34,7 @@ use brisk_core::graph::{Distribution, Edge, Node as GraphNode, NodeId, NodeKind,
 use brisk_core::key_group::hash_bytes;
 use brisk_core::sink::Sink;
 use brisk_core::{Error, Result, Schema};
+pub use brisk_operators::not_null::NotNullEnforcer;
 use chrono_tz::Tz;
 
 use crate::catalog::Table;
@@ -67,6 +68,8 @@ pub struct PlannerSettings {
     pub now_ms: i64,
     /// `table.exec.mini-batch.size` where mini-batches are on.
     pub mini_batch_rows: Option<usize>,
+    /// `table.exec.sink.not-null-enforcer`.
+    pub not_null_enforcer: NotNullEnforcer,
 }
 
 /// What one query's or statement's rows go to.

@@ -7,9 +7,10 @@ use brisk_core::connector::BoundFormat;
 use brisk_core::graph::{Distribution, NodeKind, Port, SinkNode};
 use brisk_core::sink::{Guarantee, Sink};
 use brisk_core::{Error, Result, Schema};
+use brisk_operators::not_null::NotNullSpec;
 
 use super::scan::{Direction, bind_encoder, describe_table};
-use super::{NewEdge, Planner};
+use super::{NewEdge, NewOperator, Planner, Stream, names};
 use crate::logical::{Insert, Plan};
 
 impl Planner<'_> {
@@ -28,12 +29,38 @@ impl Planner<'_> {
         }
         let need_before = updates && takes == ChangelogMode::Retract;
         let stream = self.build(plan, need_before)?;
+        let stream = self.not_null(insert, stream);
         let sink = connector.sink(&descriptor)?;
         let key = &descriptor.primary_key;
         // Changes of one key must reach the sink in order.
         let distribution = if updates && !key.is_empty() { Distribution::Hash(key.clone()) } else { Distribution::Forward };
         self.add_sink(&table.name, sink, stream.node, stream.schema, stream.mode, distribution, None);
         Ok(())
+    }
+
+    /// What the table declares NOT NULL and the query may give as NULL is looked at before it is written.
+    fn not_null(&mut self, insert: &Insert, stream: Stream) -> Stream {
+        if insert.not_null.is_empty() {
+            return stream;
+        }
+        let enforcer = self.settings().not_null_enforcer;
+        let mut schema = stream.schema.clone();
+        for &column in &insert.not_null {
+            schema.columns[column].sql_type.nullable = false;
+        }
+        let columns = names(&schema, &insert.not_null);
+        let spec = NotNullSpec { table: insert.table.name.clone(), columns: insert.not_null.clone(), enforcer, output: schema.clone() };
+        let parallelism = self.graph.nodes[stream.node].parallelism;
+        self.operator(NewOperator {
+            name: "NotNullEnforcer",
+            description: format!("[{columns}] of {}, {enforcer:?}", insert.table.name),
+            factory: Arc::new(spec),
+            mode: stream.mode,
+            inputs: vec![(stream, Distribution::Forward)],
+            schema,
+            state: None,
+            parallelism,
+        })
     }
 
     pub(super) fn query(&mut self, plan: &Plan, sink: Arc<dyn Sink>, name: &str) -> Result<()> {
