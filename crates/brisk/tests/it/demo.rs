@@ -31,6 +31,19 @@ fn questions_move_and_alerts_fire_and_recover() {
 }
 
 #[test]
+fn a_threshold_that_is_posted_counts_from_then_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let demo = Server::start_demo(directory.path());
+    let order = |t: &Value, threshold: i64| rows(t).iter().any(|r| r["host"] == "order-1" && r["threshold"] == threshold);
+    demo.wait_for("/live/host_load", |t| order(t, 80));
+    assert_eq!(demo.post("/ingest/thresholds", "", br#"{"host": "order-1", "threshold": 5}"#).status, 202);
+    demo.wait_for("/live/host_load", |t| order(t, 5));
+    demo.wait_for("/demo", |d| has(&d["mails"], "order-1: CPU over 5%", false));
+    assert_eq!(demo.post("/ingest/thresholds", "", br#"{"host": "order-1", "threshold": 99}"#).status, 202);
+    demo.wait_for("/demo", |d| has(&d["mails"], "order-1: CPU over 5%", true));
+}
+
+#[test]
 fn the_page_is_served_whole() {
     let directory = tempfile::tempdir().expect("a directory");
     let server = Server::start(directory.path(), "127.0.0.1:0", &[]);
