@@ -36,7 +36,7 @@ pub(crate) fn table(schema: Schema, options: &[(&str, &str)]) -> TableDescriptor
         primary_key: Vec::new(),
         partition_keys: Vec::new(),
         options: options.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect::<BTreeMap<_, _>>(),
-        format: Some(BoundFormat { name: "lines".into(), decoder: None, bulk_reader: None, encoder: Some(Arc::new(LinesEncoder)) }),
+        format: Some(BoundFormat { name: "lines".into(), decoder: None, bulk_reader: None, encoder: Some(Arc::new(LinesEncoder)), judge: None }),
         time_zone: "UTC".into(),
     }
 }

@@ -113,6 +113,17 @@ pub struct BoundFormat {
     /// Reads a bulk format, in place of a decoder.
     pub bulk_reader: Option<Arc<dyn BulkReaderFactory>>,
     pub encoder: Option<Arc<dyn EncoderFactory>>,
+    /// For a source whose bad records fail the job.
+    pub judge: Option<RecordJudge>,
+}
+
+/// Reads records by all columns of their table, whatever the query uses: for a source that takes records from outside and
+/// may refuse them, so that what it took does not fail the job.
+#[derive(Clone)]
+pub struct RecordJudge {
+    /// Judges of one name judge alike.
+    pub name: String,
+    pub decoder: Arc<dyn DecoderFactory>,
 }
 
 /// Where the planner finds connectors and formats by name.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arrow_array::{RecordBatch, RecordBatchOptions};
 use brisk_core::batch::ChangelogMode;
-use brisk_core::connector::{BoundFormat, Connector, PushDown, TableDescriptor, TimeSpan};
+use brisk_core::connector::{BoundFormat, Connector, PushDown, RecordJudge, TableDescriptor, TimeSpan};
 use brisk_core::format::FormatSpec;
 use brisk_core::graph::{BadRecordPolicy, NodeKind, SourceNode, WatermarkAlignment};
 use brisk_core::source::{Source, WatermarkStrategy};
@@ -188,6 +188,7 @@ impl Planner<'_> {
         if bad_records == BadRecordPolicy::DeadLetter && node == before {
             self.dead_letters(table, node, options.dead_letter_table.as_deref())?;
         }
+        self.note_late_source(table, node)?;
         Ok(node)
     }
 
@@ -381,8 +382,8 @@ fn take_own_options(table: &Table, options: &mut BTreeMap<String, String>) -> Re
     let drift = span(options, "scan.watermark.alignment.max-drift")?;
     span(options, "scan.watermark.alignment.update-interval")?;
     options.remove("scan.watermark.emit.strategy");
-    let alignment = options.remove("scan.watermark.alignment.group").zip(drift).map(|(group, max_drift_ms)| WatermarkAlignment { group, max_drift_ms });
     options.remove(LATE_RECORDS_TABLE);
+    let alignment = options.remove("scan.watermark.alignment.group").zip(drift).map(|(group, max_drift_ms)| WatermarkAlignment { group, max_drift_ms });
     Ok(SourceTableOptions {
         bad_records: options.remove("scan.bad-records"),
         dead_letter_table: options.remove("scan.bad-records.table"),
@@ -418,20 +419,31 @@ fn format_spec(table: &Table, descriptor: &TableDescriptor, context: &PlannerCon
 fn bind_decoder(table: &Table, descriptor: &mut TableDescriptor, context: &PlannerContext) -> Result<()> {
     if let Some((format, spec)) = format_spec(table, descriptor, context)? {
         let within_table = |e: Error| e.context(format!("table `{}`", table.name));
-        let mut bound = BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: None };
-        match format.is_bulk() {
-            true => bound.bulk_reader = Some(format.bulk_reader(&spec).map_err(within_table)?),
-            false => bound.decoder = Some(format.decoder(&spec).map_err(within_table)?),
+        let mut bound = BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: None, judge: None };
+        if format.is_bulk() {
+            bound.bulk_reader = Some(format.bulk_reader(&spec).map_err(within_table)?);
+        } else {
+            let decoder = format.decoder(&spec).map_err(within_table)?;
+            let fails = table.options.get("scan.bad-records").is_none_or(|policy| policy == "fail") && !decoder.skips_bad_records();
+            bound.decoder = Some(decoder);
+            bound.judge = if fails { judge(format.as_ref(), spec) } else { None };
         }
         descriptor.format = Some(bound);
     }
     Ok(())
 }
 
+/// `None` where a column that the query leaves alone is of a type that the format cannot read.
+fn judge(format: &dyn brisk_core::format::Format, spec: FormatSpec) -> Option<RecordJudge> {
+    let whole = FormatSpec { projection: (0..spec.schema.len()).collect(), ..spec };
+    let name = format!("{} {:?} {:?} {}", format.name(), whole.schema, whole.options, whole.time_zone);
+    Some(RecordJudge { name, decoder: format.decoder(&whole).ok()? })
+}
+
 pub(super) fn bind_encoder(table: &Table, descriptor: &mut TableDescriptor, context: &PlannerContext) -> Result<()> {
     if let Some((format, spec)) = format_spec(table, descriptor, context)? {
         let encoder = format.encoder(&spec).map_err(|e| e.context(format!("table `{}`", table.name)))?;
-        descriptor.format = Some(BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: Some(encoder) });
+        descriptor.format = Some(BoundFormat { name: format.name().to_string(), decoder: None, bulk_reader: None, encoder: Some(encoder), judge: None });
     }
     Ok(())
 }

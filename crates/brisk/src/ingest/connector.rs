@@ -95,7 +95,11 @@ impl Connector for HttpConnector {
             StartupMode::EarliestOffset => Start::Earliest,
             StartupMode::LatestOffset => Start::Latest,
         };
-        Ok(Arc::new(IngestSource { table: opened, path, metadata, start }))
+        let judge = format.judge.clone();
+        if let (Some(opened), Some(judge)) = (&opened, &judge) {
+            opened.judges.add(judge);
+        }
+        Ok(Arc::new(IngestSource { table: opened, path, metadata, start, _judge: judge }))
     }
 }
 

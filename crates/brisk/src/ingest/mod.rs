@@ -1,7 +1,7 @@
 //! HTTP push: events that are posted to a table, safe on disk before they are acknowledged, read from there by jobs.
 //!
 //! ```text
-//!   POST /ingest/orders --> body (events) --> limits --> DurableLog --sync--> 202
+//!   POST /ingest/orders --> body (events) --> judges, limits --> DurableLog --sync--> 202
 //!                                                           |
 //!                          IngestSource: replay from a checkpoint, decode by the table's format
 //! ```
@@ -12,6 +12,7 @@
 
 mod body;
 mod connector;
+mod judge;
 mod keys;
 mod post;
 mod rate;

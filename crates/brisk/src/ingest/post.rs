@@ -3,7 +3,7 @@
 //! | status | when |
 //! |---|---|
 //! | 202 | all events of the body are on disk: `{"accepted": 3}`; with `"repeated": true` they were before |
-//! | 400 | the body is not what the format reads, or a header is wrong |
+//! | 400 | the body is not what the format reads, an event would fail a job (with its number), or a header is wrong |
 //! | 404 | no running job reads a table at this path |
 //! | 413, 415 | the body is too large, or of an encoding other than gzip |
 //! | 429 | more events a second than the table takes, with Retry-After |
@@ -64,6 +64,7 @@ async fn accept(table: &IngestTable, headers: &HeaderMap, body: Body) -> Result<
     let key = idempotency_key(headers)?;
     let body = read_body(table, headers, body).await?;
     let events = body::events(&body, table.options.shape).map_err(ApiError::bad_request)?;
+    judge(table, &events)?;
     let answer = table.append(&events, key, SystemClock.now_ms()).map_err(refused)?;
     let accepted = answer.await.map_err(|_| refused(Refused::Failed("the log has stopped".to_owned())))?.map_err(refused)?;
     let count = events.len();
@@ -79,6 +80,15 @@ async fn accept(table: &IngestTable, headers: &HeaderMap, body: Body) -> Result<
         }
     };
     Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+}
+
+fn judge(table: &IngestTable, events: &[&[u8]]) -> Result<(), ApiError> {
+    match table.judges.judge(&table.path, events)? {
+        None => Ok(()),
+        Some(rejected) => Err(ApiError::bad_request(format!("event {} of {}: {}", rejected.event, events.len(), rejected.reason))
+            .with_remedy("mend it and send the body again; a table with 'scan.bad-records' = 'skip' or 'dead-letter' takes such events")
+            .about_event(rejected.event)),
+    }
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {

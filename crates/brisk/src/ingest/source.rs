@@ -10,6 +10,7 @@ use std::time::Duration;
 use arrow_array::types::TimestampMillisecondType;
 use arrow_array::{ArrayRef, PrimitiveArray};
 use brisk_connectors::durable_log::{Consumer, LogChunk, LogReader};
+use brisk_core::connector::RecordJudge;
 use brisk_core::operator::SubtaskContext;
 use brisk_core::source::{Framing, Payload, Poll, RecordChunk, Source, SourceData, SourceReader, SplitState, owns_split};
 use brisk_core::{DataType, Error, Result, SqlType};
@@ -24,6 +25,8 @@ pub struct IngestSource {
     pub path: String,
     pub metadata: Vec<Metadata>,
     pub start: Start,
+    /// Held for the table, which lets it judge as long as this source is there.
+    pub _judge: Option<RecordJudge>,
 }
 
 /// Where a job without a checkpoint begins.

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::body::Shape;
+use super::judge::Judges;
 use super::keys::Keys;
 use super::rate::RateLimit;
 
@@ -23,6 +24,7 @@ pub struct IngestTable {
     pub options: TableOptions,
     pub log: Arc<DurableLog>,
     pub counts: Counts,
+    pub judges: Judges,
     directory: PathBuf,
     segment_bytes: u64,
     /// Locked while appending, so that a key and its events are one step.
@@ -99,6 +101,7 @@ impl IngestTable {
             options,
             log: Arc::new(log),
             counts: Counts::default(),
+            judges: Judges::default(),
             directory: directory.to_path_buf(),
             segment_bytes,
             keys: Mutex::new(keys),

@@ -13,6 +13,8 @@ pub struct ApiError {
     pub message: String,
     pub remedy: Option<String>,
     pub position: Option<Position>,
+    /// Which event of a body, from 1.
+    pub event: Option<usize>,
     /// Seconds after which another try may succeed.
     pub retry_after: Option<u64>,
 }
@@ -24,6 +26,8 @@ struct Body<'a> {
     remedy: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<BodyPosition>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<usize>,
 }
 
 #[derive(Serialize)]
@@ -35,7 +39,7 @@ struct BodyPosition {
 
 impl ApiError {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), remedy: None, position: None, retry_after: None }
+        Self { status, message: message.into(), remedy: None, position: None, event: None, retry_after: None }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -48,6 +52,11 @@ impl ApiError {
 
     pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
+        self
+    }
+
+    pub fn about_event(mut self, event: usize) -> Self {
+        self.event = Some(event);
         self
     }
 
@@ -65,14 +74,14 @@ impl From<Error> for ApiError {
             ErrorKind::External | ErrorKind::Corrupt => StatusCode::SERVICE_UNAVAILABLE,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self { status, message: e.message, remedy: e.remedy, position: e.position, retry_after: None }
+        Self { status, message: e.message, remedy: e.remedy, position: e.position, event: None, retry_after: None }
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let position = self.position.map(|p| BodyPosition { statement: p.statement, line: p.line, column: p.column });
-        let body = Body { error: &self.message, remedy: self.remedy.as_deref(), position };
+        let body = Body { error: &self.message, remedy: self.remedy.as_deref(), position, event: self.event };
         let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

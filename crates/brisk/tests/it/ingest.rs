@@ -31,6 +31,8 @@ fn bodies_are_taken_whole_or_refused_with_a_reason() {
     check(&server, "", b"{\"id\": 4,\n \"item\": \"pen\"}\n{\"id\": 5, \"item\": \"pen\"}\n", 202, r#""accepted":2"#);
     check(&server, "", br#"{"id": 6, "item": "pen"} {"id": "#, 400, "line 1 column");
     check(&server, "", b"[1]", 400, "event 1 is no JSON object");
+    check(&server, "", br#"[{"id": 8, "item": "pen"}, {"id": "eight", "item": "pen"}]"#, 400, "event 2 of 2");
+    check(&server, "", br#"[{"id": 8, "item": "pen"}, {"id": "eight", "item": "pen"}]"#, 400, r#""event":2"#);
     check(&server, "", &[b' '; 2000], 413, "larger than 1024 bytes");
     check(&server, "Content-Encoding: br\r\n", b"{}", 415, "br is not read");
     check(&server, "Idempotency-Key: a\r\n", br#"{"id": 7, "item": "pen"}"#, 202, r#""accepted":1"#);
@@ -40,6 +42,20 @@ fn bodies_are_taken_whole_or_refused_with_a_reason() {
     let table = server.wait_for("/live/totals?order=item", |t| t["rows"][1]["n"] == 5);
     assert_eq!(table["rows"], serde_json::json!([{"item": "ink", "n": 1, "ids": 3}, {"item": "pen", "n": 5, "ids": 19}]));
     assert_eq!(server.get("/live/totals?format=csv&order=-n&limit=1").body, "item,n,ids\r\npen,5,19\r\n");
+}
+
+#[test]
+fn a_table_that_keeps_bad_records_takes_them() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let text = "
+        CREATE TABLE dead (raw_record STRING, reason STRING) WITH ('connector' = 'live', 'mode' = 'last');
+        CREATE TABLE orders (id BIGINT) WITH ('connector' = 'http', 'format' = 'json', 'scan.bad-records' = 'dead-letter', 'scan.bad-records.table' = 'dead');
+        CREATE TABLE ids (id BIGINT) WITH ('connector' = 'live');
+        INSERT INTO ids SELECT id FROM orders;";
+    let server = Server::start(&directory.path().join("data"), "127.0.0.1:0", &[script(directory.path(), text)]);
+    check(&server, "", br#"[{"id": "eight"}, {"id": 9}]"#, 202, r#""accepted":2"#);
+    server.wait_for("/live/ids", |t| t["rows"] == serde_json::json!([{"id": 9}]));
+    server.wait_for("/live/dead", |t| t["rows"][0]["raw_record"] == r#"{"id": "eight"}"#);
 }
 
 #[test]
