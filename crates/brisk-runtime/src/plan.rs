@@ -145,7 +145,7 @@ fn check_graph(graph: &StreamGraph) -> Result<()> {
 }
 
 /// Two nodes that compute the same have one id; the second is `id#2`.
-fn unique_ids(graph: &StreamGraph) -> Vec<String> {
+pub(crate) fn unique_ids(graph: &StreamGraph) -> Vec<String> {
     let mut seen = std::collections::HashMap::new();
     let mut unique = |id: &String| {
         let count = seen.entry(id.clone()).and_modify(|n| *n += 1).or_insert(1);

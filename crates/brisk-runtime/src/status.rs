@@ -50,6 +50,8 @@ pub struct NodeStatus {
     pub description: String,
     /// Nodes of one task run in the same threads; busy and back-pressured time are known by task.
     pub task: usize,
+    /// The nodes that feed it, by input; none for a source.
+    pub inputs: Vec<NodeId>,
     pub subtasks: Vec<SubtaskStatus>,
 }
 
@@ -141,6 +143,7 @@ struct BoardNode {
     name: String,
     description: String,
     task: usize,
+    inputs: Vec<NodeId>,
     metrics: Vec<Arc<TaskMetrics>>,
     splits: Vec<Arc<SplitBoard>>,
 }
@@ -161,7 +164,8 @@ struct BoardState {
 impl Board {
     /// `placement` has each node's task and parallelism.
     pub fn new(name: &str, graph: &StreamGraph, placement: &[(usize, usize)], started_ms: i64) -> Self {
-        let node = |(n, &(task, parallelism)): (&brisk_core::graph::Node, &(usize, usize))| BoardNode {
+        let node = |(number, (n, &(task, parallelism))): (NodeId, (&brisk_core::graph::Node, &(usize, usize)))| BoardNode {
+            inputs: graph.inputs_of(number).map(|e| e.from).collect(),
             operator_id: n.operator_id.clone(),
             name: n.name.clone(),
             description: n.description.clone(),
@@ -170,7 +174,7 @@ impl Board {
             splits: (0..parallelism).map(|_| Arc::default()).collect(),
         };
         let state = BoardState { state: JobState::Starting, started_ms, restarts: 0, last_error: None, checkpoints: VecDeque::new(), restored: None };
-        Self { name: name.to_owned(), nodes: graph.nodes.iter().zip(placement).map(node).collect(), state: Mutex::new(state) }
+        Self { name: name.to_owned(), nodes: graph.nodes.iter().zip(placement).enumerate().map(node).collect(), state: Mutex::new(state) }
     }
 
     pub fn metrics(&self, node: NodeId, subtask: usize) -> Arc<TaskMetrics> {
@@ -216,6 +220,7 @@ impl Board {
             name: n.name.clone(),
             description: n.description.clone(),
             task: n.task,
+            inputs: n.inputs.clone(),
             subtasks: n.metrics.iter().map(|m| subtask_status(m)).collect(),
         });
         let splits = self.nodes.iter().flat_map(|n| &n.splits).flat_map(|s| lock(&s.0).clone());

@@ -76,6 +76,8 @@ impl SessionOptions<'_> {
                 .with_remedy("SET 'execution.checkpointing.dir' = '...', or use --checkpoint-dir"));
         }
         options.restart = self.restart()?;
+        let ignored = IGNORE_STATE.iter().find_map(|key| self.text(key));
+        options.allow_non_restored_state = ignored.is_some_and(|v| v.eq_ignore_ascii_case("true"));
         Ok(options)
     }
 

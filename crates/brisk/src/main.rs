@@ -9,10 +9,12 @@ mod live;
 mod memory;
 mod output;
 mod page;
+mod readable;
 mod registry;
 mod script;
 mod server;
 mod settings;
+mod why;
 
 use std::process::ExitCode;
 

@@ -127,7 +127,33 @@ impl ScriptRunner {
                 }
                 Outcome::Inserts(inserts) => print!("{}", explain(&self.insert_graph(&inserts).map_err(|e| e.at(at))?.0)),
                 Outcome::Explain { plans, .. } => print!("{}", self.explain_text(&plans).map_err(|e| e.at(at))?),
-                _ => {}
+                outcome => {
+                    if let Some(graph) = self.job_of(&outcome).map_err(|e| e.at(at))? {
+                        print!("{}", explain(&graph));
+                    }
+    /// The graphs of the script's jobs, each with the place of its statement. Nothing runs.
+    pub fn job_graphs(&mut self, text: &str) -> Result<Vec<(Position, StreamGraph)>> {
+        let mut jobs = Vec::new();
+        for (number, statement) in parse(text)?.iter().enumerate() {
+            let at = place(statement, number + 1, text);
+            let outcome = self.session.execute(statement, at)?;
+            jobs.extend(self.job_of(&outcome).map_err(|e| e.at(at))?.map(|graph| (at, graph)));
+        }
+        Ok(jobs)
+    }
+
+    fn job_of(&self, outcome: &Outcome) -> Result<Option<StreamGraph>> {
+        Ok(match outcome {
+            Outcome::Query(plan) => {
+                let results = Results::new(OutputFormat::Changelog, &plan.schema(), true, true)?;
+                Some(self.graph(&[Target::Query { plan, sink: results.sink(), name: "SELECT" }])?.0)
+            }
+            Outcome::Inserts(inserts) => Some(self.insert_graph(inserts)?.0),
+            _ => None,
+        })
+    }
+
+                }
             }
         }
         Ok(())
@@ -182,8 +208,7 @@ impl ScriptRunner {
     }
 
     fn job_options(&self, parallelism: usize) -> Result<JobOptions> {
-        // Every job of a script has checkpoints of its own.
-        let dir = |dir: &str| if self.started == 0 { dir.to_string() } else { format!("{dir}/job-{}", self.started + 1) };
+        let dir = |dir: &str| checkpoint_dir(dir, self.started + 1);
         let interval = match &self.options.checkpoint_interval {
             Some(text) => Some(text.parse::<TimeSpan>().map_err(|e| Error::invalid(format!("--checkpoint-interval: {e}")))?.0),
             None => None,
@@ -279,6 +304,11 @@ impl Canceller {
             handle.cancel();
         }
     }
+/// Every job of a script has checkpoints of its own: the first in `dir`, the others below it.
+pub fn checkpoint_dir(dir: &str, job: usize) -> String {
+    if job == 1 { dir.to_string() } else { format!("{dir}/job-{job}") }
+}
+
 
     fn set(&self, handle: Option<JobHandle>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle;

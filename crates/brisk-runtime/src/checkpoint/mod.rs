@@ -46,8 +46,10 @@
 //!   files has no gap.
 
 pub(crate) mod capture;
+pub mod compare;
 pub(crate) mod coordinator;
 pub(crate) mod file;
+pub mod list;
 pub mod manifest;
 pub(crate) mod restore;
 pub mod store;

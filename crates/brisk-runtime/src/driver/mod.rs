@@ -130,7 +130,7 @@ fn check_operators(point: &RestorePoint, plan: &Plan, allow: bool) -> Result<()>
         return Ok(());
     }
     Err(Error::invalid(format!("{} holds state of operators that this job does not have: {names}", point.info.path))
-        .with_remedy("allow state to be left behind, or restore the statements that had it"))
+        .with_remedy("to leave it behind SET 'execution.state-recovery.ignore-unclaimed-state' = 'true'; to keep it, restore the statements that had it"))
 }
 
 fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {

@@ -1,14 +1,17 @@
 //! `brisk jobs`, `cancel`, `savepoint`, `checkpoints`, `submit`: what they ask of a running server, and how it is shown.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use brisk_runtime::checkpoint::list::{Listed, list};
 use clap::Args;
 use serde_json::Value;
 
+use super::columns::print_columns;
 use super::http::request;
 use super::run::read_script;
+use crate::readable::{size, time};
 
 /// Where the server is.
 #[derive(Args)]
@@ -20,11 +23,26 @@ pub struct Endpoint {
 
 #[derive(Args)]
 pub struct JobsArgs {
+    /// One job: its operators with the rows they took and gave, its splits and their watermarks.
+    job: Option<String>,
+    /// Say why there is no output: what has not come, which split holds the watermark back and since when, where rows
+    /// stop or come too late.
+    #[arg(long, requires = "job")]
+    why: bool,
     #[command(flatten)]
     endpoint: Endpoint,
     /// Print the server's JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+pub struct CheckpointsArgs {
+    /// The job's id, as `brisk jobs` shows it; or a directory of checkpoints, which needs no server.
+    #[arg(value_name = "JOB|DIR")]
+    job: String,
+    #[command(flatten)]
+    endpoint: Endpoint,
 }
 
 #[derive(Args)]
@@ -65,11 +83,19 @@ pub struct SubmitArgs {
 }
 
 pub fn jobs(args: JobsArgs) -> anyhow::Result<()> {
-    let answer = request(&args.endpoint.endpoint, "GET", "/api/jobs", None)?;
-    if args.json {
-        println!("{answer:#}");
-        return Ok(());
+    let path = args.job.as_ref().map_or_else(|| "/api/jobs".to_owned(), |job| format!("/api/jobs/{job}"));
+    let answer = request(&args.endpoint.endpoint, "GET", &path, None)?;
+    match (args.json, args.why, args.job.is_some()) {
+        (true, true, _) => println!("{:#}", answer["why"]),
+        (true, false, _) => println!("{answer:#}"),
+        (false, true, _) => print_why(&answer),
+        (false, false, true) => print_job(&answer),
+        (false, false, false) => print_jobs(&answer)?,
     }
+    Ok(())
+}
+
+fn print_jobs(answer: &Value) -> anyhow::Result<()> {
     let jobs = answer["jobs"].as_array().context("the server's answer has no jobs")?;
     let header = ["JOB", "STATE", "READ", "WRITTEN", "LATE", "BAD", "RESTARTS", "CHECKPOINT"].map(str::to_owned);
     let mut rows = vec![header.to_vec()];
@@ -81,6 +107,56 @@ pub fn jobs(args: JobsArgs) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The job, its operators in the order of the rows, and the splits of its sources.
+fn print_job(answer: &Value) {
+    let job = &answer["job"];
+    println!("{} {}", text(&job["id"]), text(&job["state"]));
+    if let Some(error) = job["error"].as_str() {
+        println!("{error}");
+    }
+    let header = ["#", "OPERATOR", "IN", "OUT", "LATE", "BAD", "STATE", "WATERMARK", ""].map(str::to_owned).to_vec();
+    let nodes = answer["status"]["nodes"].as_array().into_iter().flatten().map(node_row);
+    print_columns(&std::iter::once(header).chain(nodes).collect::<Vec<_>>());
+    let header = ["SPLIT", "SOURCE", "WATERMARK", "SINCE", ""].map(str::to_owned).to_vec();
+    let splits: Vec<_> = answer["status"]["splits"].as_array().into_iter().flatten().map(split_row).collect();
+    if !splits.is_empty() {
+        print_columns(&std::iter::once(header).chain(splits).collect::<Vec<_>>());
+    }
+}
+
+fn node_row(node: &Value) -> Vec<String> {
+    let subtasks = || node["subtasks"].as_array().into_iter().flatten();
+    let sum = |key: &str| subtasks().filter_map(|s| s[key].as_u64()).sum::<u64>();
+    let watermark = subtasks().filter_map(|s| s["watermark_ms"].as_i64()).min();
+    let mut row = vec![text(&node["node"]), text(&node["name"])];
+    row.extend(["records_in", "records_out", "late_records_dropped", "bad_records"].map(|key| sum(key).to_string()));
+    row.extend([size(sum("state_bytes")), moment(watermark), text(&node["description"])]);
+    row
+}
+
+fn split_row(split: &Value) -> Vec<String> {
+    let idle = if split["idle"] == true { "silent, set aside" } else { "" };
+    vec![text(&split["split"]), text(&split["node"]), moment(split["watermark_ms"].as_i64()), moment(split["since_ms"].as_i64()), idle.to_owned()]
+}
+
+fn moment(ms: Option<i64>) -> String {
+    ms.map_or_else(|| "-".to_owned(), time)
+}
+
+fn print_why(answer: &Value) {
+    let findings: Vec<&Value> = answer["why"].as_array().into_iter().flatten().collect();
+    if findings.is_empty() {
+        let job = &answer["job"];
+        println!("{} {}: nothing stands in the way of rows", text(&job["id"]), text(&job["state"]));
+    }
+    for finding in findings {
+        println!("{}", text(&finding["what"]));
+        if let Some(remedy) = finding["remedy"].as_str() {
+            println!("    {remedy}");
+        }
+    }
 }
 
 pub fn cancel(args: JobArgs) -> anyhow::Result<()> {
@@ -96,7 +172,10 @@ pub fn savepoint(args: SavepointArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub fn checkpoints(args: JobArgs) -> anyhow::Result<()> {
+pub fn checkpoints(args: CheckpointsArgs) -> anyhow::Result<()> {
+    if Path::new(&args.job).is_dir() {
+        return print_directory(&args.job);
+    }
     let answer = request(&args.endpoint.endpoint, "GET", &format!("/api/jobs/{}/checkpoints", args.job), None)?;
     let mut rows = vec![["ID", "MS", "BYTES", "PATH"].map(str::to_owned).to_vec()];
     for c in answer["checkpoints"].as_array().into_iter().flatten() {
@@ -107,6 +186,19 @@ pub fn checkpoints(args: JobArgs) -> anyhow::Result<()> {
     if let Some(restored) = answer["restored"]["path"].as_str() {
         println!("started from {restored}");
     }
+    Ok(())
+}
+
+/// Every operator's state of a complete one is in the files that its manifest names, older ones among them.
+fn print_directory(directory: &str) -> anyhow::Result<()> {
+    let listed = list(directory)?;
+    anyhow::ensure!(!listed.is_empty(), "there is no checkpoint in {directory}");
+    let header = ["ID", "TAKEN", "STATE", "OPERATORS", "PATH"].map(str::to_owned).to_vec();
+    let row = |c: &Listed| match &c.content {
+        Ok(content) => vec![c.id.to_string(), time(content.time_ms), size(content.bytes), content.operators.to_string(), c.path.clone()],
+        Err(why) => vec![c.id.to_string(), "-".to_owned(), "-".to_owned(), "-".to_owned(), format!("{}: {why}", c.path)],
+    };
+    print_columns(&std::iter::once(header).chain(listed.iter().map(row)).collect::<Vec<_>>());
     Ok(())
 }
 
@@ -134,13 +226,5 @@ fn text(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => text.clone(),
         other => other.to_string(),
-    }
-}
-
-fn print_columns(rows: &[Vec<String>]) {
-    let width = |column: usize| rows.iter().filter_map(|r| r.get(column)).map(|c| c.chars().count()).max().unwrap_or(0);
-    for row in rows {
-        let cells: Vec<String> = row.iter().enumerate().map(|(i, cell)| format!("{cell:<w$}", w = width(i))).collect();
-        println!("{}", cells.join("  ").trim_end());
     }
 }

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod client;
+mod columns;
 mod completion;
 mod demo;
 mod explain;
@@ -40,14 +41,14 @@ enum Command {
     Server(server::ServerArgs),
     /// Run a script on a server.
     Submit(client::SubmitArgs),
-    /// List the jobs of a server.
+    /// List the jobs of a server, or show one; say why it gives no output.
     Jobs(client::JobsArgs),
     /// End a job of a server for good.
     Cancel(client::JobArgs),
     /// Take a savepoint of a job of a server.
     Savepoint(client::SavepointArgs),
-    /// List the last checkpoints of a job of a server.
-    Checkpoints(client::JobArgs),
+    /// List the last checkpoints of a job of a server, or those in a directory.
+    Checkpoints(client::CheckpointsArgs),
 }
 
 /// Runs the program. Exit status 0: success; 1: a failure that was reported; 2: wrong arguments.

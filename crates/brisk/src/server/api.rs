@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /health` | answers when the server does |
 //! | `GET /api/jobs` | all jobs, briefly |
-//! | `GET /api/jobs/{id}` | one, with its nodes, splits and checkpoints |
+//! | `GET /api/jobs/{id}` | one, with its nodes, splits and checkpoints, and `why` it gives what it gives |
 //! | `POST /api/jobs/{id}/cancel`, `/resume`, `/checkpoint` | |
 //! | `POST /api/jobs/{id}/savepoint` | `{"path": .., "stop": false}`, both optional |
 //! | `GET /api/jobs/{id}/checkpoints` | the last ones |
@@ -19,10 +19,13 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use brisk_core::clock::Clock;
+use brisk_runtime::SystemClock;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{ApiError, JobInfo, ScriptRequest, ServerState, blocking};
+use crate::why::findings;
 
 type App = State<Arc<ServerState>>;
 
@@ -51,7 +54,8 @@ async fn jobs(State(state): App) -> Json<serde_json::Value> {
 async fn job(State(state): App, Path(id): Path<String>) -> Result<Json<serde_json::Value>, ApiError> {
     let (info, status) = (state.jobs.info(&id).map_err(no_such_job)?, state.jobs.status(&id).map_err(no_such_job)?);
     let holding_back = status.as_ref().and_then(|s| s.holding_back(None)).cloned();
-    Ok(Json(serde_json::json!({ "job": info, "status": status, "holding_back": holding_back })))
+    let why = status.as_ref().map(|s| findings(s, SystemClock.now_ms()));
+    Ok(Json(serde_json::json!({ "job": info, "status": status, "holding_back": holding_back, "why": why })))
 }
 
 async fn cancel(State(state): App, Path(id): Path<String>) -> Result<Json<JobInfo>, ApiError> {
