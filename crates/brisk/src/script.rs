@@ -120,17 +120,17 @@ impl ScriptRunner {
         for (number, statement) in parse(text)?.iter().enumerate() {
             let at = place(statement, number + 1, text);
             match self.session.execute(statement, at)? {
-                Outcome::Query(plan) => {
-                    let results = Results::new(OutputFormat::Changelog, &plan.schema(), true, true)?;
-                    let graph = self.graph(&[Target::Query { plan: &plan, sink: results.sink(), name: "SELECT" }]).map_err(|e| e.at(at))?.0;
-                    print!("{}", explain(&graph));
-                }
-                Outcome::Inserts(inserts) => print!("{}", explain(&self.insert_graph(&inserts).map_err(|e| e.at(at))?.0)),
                 Outcome::Explain { plans, .. } => print!("{}", self.explain_text(&plans).map_err(|e| e.at(at))?),
                 outcome => {
                     if let Some(graph) = self.job_of(&outcome).map_err(|e| e.at(at))? {
                         print!("{}", explain(&graph));
                     }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// The graphs of the script's jobs, each with the place of its statement. Nothing runs.
     pub fn job_graphs(&mut self, text: &str) -> Result<Vec<(Position, StreamGraph)>> {
         let mut jobs = Vec::new();
@@ -151,12 +151,6 @@ impl ScriptRunner {
             Outcome::Inserts(inserts) => Some(self.insert_graph(inserts)?.0),
             _ => None,
         })
-    }
-
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Runs one statement; waits for it if it is a SELECT.
@@ -290,10 +284,10 @@ impl ScriptRunner {
         let status = &result.status;
         let (bad, late) = (status.bad_records(), status.late_records());
         if bad > 0 {
-            eprintln!("{bad} bad records");
+            eprintln!("{bad} bad record{}", if bad == 1 { "" } else { "s" });
         }
         if self.options.summary || (late > 0 && result.outcome == JobOutcome::Finished) {
-            eprintln!("{late} late rows dropped");
+            eprintln!("{late} late row{} dropped", if late == 1 { "" } else { "s" });
         }
     }
 }
@@ -304,15 +298,15 @@ impl Canceller {
             handle.cancel();
         }
     }
-/// Every job of a script has checkpoints of its own: the first in `dir`, the others below it.
-pub fn checkpoint_dir(dir: &str, job: usize) -> String {
-    if job == 1 { dir.to_string() } else { format!("{dir}/job-{job}") }
-}
-
 
     fn set(&self, handle: Option<JobHandle>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = handle;
     }
+}
+
+/// Every job of a script has checkpoints of its own: the first in `dir`, the others below it.
+pub fn checkpoint_dir(dir: &str, job: usize) -> String {
+    if job == 1 { dir.to_string() } else { format!("{dir}/job-{job}") }
 }
 
 /// The statements of a script; a syntax error names its place.

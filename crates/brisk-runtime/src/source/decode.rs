@@ -75,7 +75,7 @@ fn bad_record_error(chunk: &RecordChunk, bad: &BadRecord) -> Error {
     let unit = if matches!(chunk.framing, Framing::Lines) { "line" } else { "record" };
     let shown = String::from_utf8_lossy(&bad.raw[..bad.raw.len().min(SHOWN_BYTES)]).into_owned();
     Error::bad_record(format!("{}, {unit} {}: {}: {shown}", chunk.origin, record_number(chunk, bad), bad.reason))
-        .with_remedy("mend the record, or let the table skip bad records")
+        .with_remedy("mend the record, or set 'scan.bad-records' = 'skip' or 'dead-letter' of the table")
 }
 
 fn record_number(chunk: &RecordChunk, bad: &BadRecord) -> u64 {
