@@ -35,7 +35,7 @@ impl Collector for Nowhere {
         Ok(())
     }
 
-    fn late(&mut self, _batch: ChangelogBatch) -> Result<()> {
+    fn late(&mut self, _input: usize, _batch: ChangelogBatch) -> Result<()> {
         Ok(())
     }
 }

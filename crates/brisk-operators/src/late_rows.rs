@@ -13,9 +13,8 @@ use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Column, DataType, Result, Schema, SqlType, Watermark};
-use brisk_functions::Expr;
+use brisk_functions::{Expr, Program};
 
-use crate::calc::project;
 use crate::evaluate::Evaluator;
 use crate::passed_time::{read_passed_time, write_passed_time};
 
@@ -44,7 +43,7 @@ impl LateRowsSpec {
 impl OperatorFactory for LateRowsSpec {
     fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         Ok(Box::new(LateRows {
-            projections: self.projections.clone(),
+            program: Program::new(None, &self.projections),
             seen: Self::seen(&self.input).to_arrow(),
             schema: self.output.to_arrow(),
             evaluator: Evaluator::new(self.time_zone),
@@ -54,7 +53,7 @@ impl OperatorFactory for LateRowsSpec {
 }
 
 struct LateRows {
-    projections: Vec<Expr>,
+    program: Program,
     seen: SchemaRef,
     schema: SchemaRef,
     evaluator: Evaluator,
@@ -64,7 +63,9 @@ struct LateRows {
 impl Operator for LateRows {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
         let rows = self.with_circumstances(&batch)?;
-        let rows = project(&self.evaluator, &self.projections, &rows, Arc::clone(&self.schema), out.processing_time_ms())?;
+        let result = self.evaluator.run(&self.program, &rows, out.processing_time_ms())?;
+        let options = RecordBatchOptions::new().with_row_count(Some(result.rows));
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), result.columns, &options)?;
         out.batch(ChangelogBatch::append(rows))
     }
 

@@ -62,7 +62,7 @@ impl Scope {
         let value = match within.scope.nearest(node) {
             None => return Ok(None),
             Some((value @ Columnar::Scalar(_), _)) => value,
-            Some((Columnar::Array(array), true)) => Columnar::Array(within.from_batch()?.filter(&array)?),
+            Some((Columnar::Array(array), true)) => Columnar::Array(within.batch_filter()?.filter(&array)?),
             // Kept somewhere in between: by way of the scope above.
             Some(_) => match within.scope.known(node)? {
                 Some(Columnar::Array(array)) => Columnar::Array(within.filter().filter(&array)?),
@@ -100,7 +100,7 @@ impl Within {
     }
 
     /// The filter from the batch's rows to these.
-    fn from_batch(&self) -> Result<&FilterPredicate> {
+    fn batch_filter(&self) -> Result<&FilterPredicate> {
         Ok(match &self.scope.within {
             None => self.filter(),
             Some(_) => &self.of_batch.get_or_init(|| self.composed()).1,
