@@ -38,7 +38,7 @@ pub(crate) fn cast_from_text(array: &ArrayRef, attempt: &Attempt<'_>) -> Result<
         T::Float => parse_all::<Float32Type>(texts, attempt, |t| parse_float(t).map(Some)),
         T::Double => parse_all::<Float64Type>(texts, attempt, |t| parse_double(t).map(Some)),
         T::Decimal { precision, scale } => {
-            let values = parse_all::<Decimal128Type>(texts, attempt, |t| parse_decimal(t, *scale).map(|v| v.filter(|v| fits(*v, *precision))))?;
+            let values = parse_all::<Decimal128Type>(texts, attempt, |t| parse_decimal(t, *scale)?.filter(|v| fits(*v, *precision)).map(Some))?;
             retype(values, &attempt.to.data_type)
         }
         T::Date => parse_all::<Date32Type>(texts, attempt, |t| temporal::parse_date(t).map(Some)),

@@ -1,8 +1,8 @@
 //! Casts between SQL types, as Flink does them.
 //!
-//! A value that has no counterpart fails the cast (`'abc'` as INT) or is NULL under TRY_CAST; a number that does not
-//! fit wraps between integers, saturates from FLOAT and DOUBLE, and is NULL as a DECIMAL. The branch on types is taken
-//! once an array; the loops are in the files of the families.
+//! A value that has no counterpart fails the cast (`'abc'` as INT) or is NULL under TRY_CAST, and so does a text that does
+//! not fit a DECIMAL; a number that does not fit wraps between integers, saturates from FLOAT and DOUBLE, and is NULL as a
+//! DECIMAL. The branch on types is taken once an array; the loops are in the files of the families.
 
 mod from_text;
 mod nested;

@@ -12,6 +12,7 @@ mod decimal;
 mod digest;
 mod encoding;
 pub(crate) mod equality;
+mod hash_code;
 mod in_set;
 pub mod json;
 mod logic;
@@ -113,6 +114,7 @@ pub fn scalar_functions() -> Vec<Arc<dyn ScalarFunction>> {
         string::functions(),
         pattern::functions(),
         digest::functions(),
+        hash_code::functions(),
         encoding::functions(),
         url::functions(),
         collection::functions(),

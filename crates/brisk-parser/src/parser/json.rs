@@ -89,13 +89,17 @@ impl<'a> Parser<'a> {
     /// Takes ON EMPTY (`true`) or ON ERROR, of which each may be there once.
     fn json_behavior_is_on_empty(&mut self, empty_free: bool, error_free: bool) -> Parsed<bool> {
         self.expect_word("ON")?;
-        if empty_free && error_free && self.eat_word("EMPTY") {
+        if empty_free && self.eat_word("EMPTY") {
             return Ok(true);
         }
         if error_free && self.eat_word("ERROR") {
             return Ok(false);
         }
-        Err(self.unexpected(if empty_free && error_free { &["EMPTY", "ERROR"] } else { &["ERROR"] }))
+        Err(self.unexpected(match (empty_free, error_free) {
+            (true, true) => &["EMPTY", "ERROR"],
+            (true, false) => &["EMPTY"],
+            _ => &["ERROR"],
+        }))
     }
 
     fn json_query(&mut self) -> Parsed<Box<JsonCall>> {

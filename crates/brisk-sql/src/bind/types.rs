@@ -61,8 +61,8 @@ fn data_type(places: &Places, written: &ast::DataType) -> Result<DataType> {
 
 fn length(what: &str, n: Option<u32>, default: u32) -> Result<u32> {
     match n.unwrap_or(default) {
-        n @ 1..=MAX_LENGTH => Ok(n),
-        n => Err(Error::invalid(format!("{what}({n}): the length must be between 1 and 2147483647"))),
+        n @ 0..=MAX_LENGTH => Ok(n),
+        n => Err(Error::invalid(format!("{what}({n}): the length must be between 0 and 2147483647"))),
     }
 }
 

@@ -54,6 +54,9 @@ fn bind_multiset(args: &[Argument]) -> Result<Signature> {
 
 fn bind_row(args: &[Argument]) -> Result<Signature> {
     expect_count(args, 1, usize::MAX)?;
+    if args.iter().any(|a| a.sql_type.data_type == DataType::Null) {
+        return Err(Error::invalid("the type of NULL is not known here").with_remedy("CAST it"));
+    }
     let fields = args.iter().enumerate().map(|(i, a)| Column::new(format!("EXPR${i}"), a.sql_type.clone())).collect();
     Ok(Signature { args: args.iter().map(|a| a.sql_type.clone()).collect(), returns: SqlType::not_null(DataType::Row(fields)) })
 }

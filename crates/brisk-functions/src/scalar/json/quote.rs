@@ -1,7 +1,7 @@
 //! JSON_QUOTE and JSON_UNQUOTE.
 
 use arrow_array::ArrayRef;
-use brisk_core::{DataType, Error, Result};
+use brisk_core::{DataType, Result};
 
 use super::tree::parse;
 use crate::scalar::Call;
@@ -11,7 +11,7 @@ use crate::scalar::reader::build_texts;
 
 pub(super) const FUNCTIONS: &[Builtin] = &[
     Builtin::new("JSON_QUOTE", |args| binding::bind(args, &[Want::Text], 1, DataType::STRING), json_quote).safe(),
-    Builtin::new("JSON_UNQUOTE", |args| binding::bind(args, &[Want::Text], 1, DataType::STRING), json_unquote),
+    Builtin::new("JSON_UNQUOTE", |args| binding::bind(args, &[Want::Text], 1, DataType::STRING), json_unquote).safe(),
 ];
 
 /// The text as a JSON string in ASCII.
@@ -38,27 +38,23 @@ fn json_quote(call: &Call<'_>) -> Result<ArrayRef> {
     }))
 }
 
-/// The text of a JSON string; any other text as it is.
+/// The text of a JSON string; any other text as it is, one with an escape that is none included.
 fn json_unquote(call: &Call<'_>) -> Result<ArrayRef> {
     let texts = call.text(0);
-    let mut failed = None;
-    let array = build_texts(call.rows, |row, out| {
+    Ok(build_texts(call.rows, |row, out| {
         let text = texts.get(row)?;
-        match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|_| parse(text).is_ok()) {
-            None => out.push_str(text),
-            Some(inner) => {
-                if let Err(e) = unescape(inner, out) {
-                    failed.get_or_insert(e);
-                }
-            }
+        let start = out.len();
+        let inner = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|_| parse(text).is_ok());
+        if inner.and_then(|inner| unescape(inner, out)).is_none() {
+            out.truncate(start);
+            out.push_str(text);
         }
         Some(())
-    });
-    failed.map_or(Ok(array), Err)
+    }))
 }
 
 /// Flink looks at the text between the outer quotes, even where the JSON string ends before the last one.
-fn unescape(text: &str, out: &mut String) -> Result<()> {
+fn unescape(text: &str, out: &mut String) -> Option<()> {
     let mut units: Vec<u16> = Vec::new();
     let mut flush = |out: &mut String, unit: Option<u16>| match unit {
         Some(unit) => units.push(unit),
@@ -69,7 +65,7 @@ fn unescape(text: &str, out: &mut String) -> Result<()> {
         let escape = if c == '\\' { chars.next() } else { None };
         if escape == Some('u') {
             let digits: String = chars.by_ref().take(4).collect();
-            let unit = u16::from_str_radix(&digits, 16).map_err(|_| Error::compute(format!("Illegal escape sequence: \\u{digits}")))?;
+            let unit = u16::from_str_radix(&digits, 16).ok()?;
             flush(out, Some(unit));
             continue;
         }
@@ -81,12 +77,12 @@ fn unescape(text: &str, out: &mut String) -> Result<()> {
             ('\\', Some('n')) => '\n',
             ('\\', Some('r')) => '\r',
             ('\\', Some('t')) => '\t',
-            ('\\', Some(other)) => return Err(Error::compute(format!("Illegal escape sequence: \\{other}"))),
+            ('\\', Some(_)) => return None,
             (c, _) => c,
         });
     }
     flush(out, None);
-    Ok(())
+    Some(())
 }
 
 #[cfg(test)]
@@ -111,6 +107,8 @@ mod tests {
             (r#"""\ufffa""#, "\"\u{fffa}"),
             (r#""\ud83d\ude00""#, "😀"),
             (r#""[1, 2, 3}"#, r#""[1, 2, 3}"#),
+            (r#""abc" "def""#, r#"abc" "def"#),
+            (r#""a""\uzzzz""#, r#""a""\uzzzz""#),
             ("[]", "[]"),
             ("\"", "\""),
             ("", ""),

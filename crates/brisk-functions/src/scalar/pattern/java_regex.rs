@@ -145,28 +145,44 @@ impl Pattern {
 
     /// Calls `f` with the matches in order: what a group (0 is the whole) took, if it took part.
     pub fn each_group<'t>(&self, text: &'t str, group: usize, mut f: impl FnMut(Option<&'t str>) -> bool) {
-        match self {
-            Pattern::Plain(p) if group == 0 => {
-                for found in p.regex.find_iter(text) {
-                    if !f(Some(&text[found.range()])) {
-                        return;
-                    }
+        if group == 0 {
+            return self.each_match(text, |from, to| f(Some(&text[from..to])));
+        }
+        let mut next = Some(0);
+        while let Some(at) = next {
+            let (whole, part) = match self {
+                Pattern::Plain(p) => {
+                    let (cache, found) = &mut *p.scratch.borrow_mut();
+                    p.regex.search_captures_with(cache, &Input::new(text).range(at..), found);
+                    let Some(whole) = found.get_match() else { return };
+                    ((whole.start(), whole.end()), found.get_group(group).map(|span| &text[span.range()]))
                 }
+                Pattern::Fancy(r) => match r.captures_from_pos(text, at) {
+                    Ok(Some(found)) => (found.get(0).map_or((at, at), |m| (m.start(), m.end())), found.get(group).map(|m| m.as_str())),
+                    _ => return,
+                },
+            };
+            if !f(part) {
+                return;
             }
-            Pattern::Plain(p) => {
-                for found in p.regex.captures_iter(text) {
-                    if !f(found.get_group(group).map(|span| &text[span.range()])) {
-                        return;
-                    }
-                }
+            next = behind(text, whole.0, whole.1);
+        }
+    }
+
+    /// Calls `f` with where each match begins and ends, in order, until it says no. As Java has it a match of nothing
+    /// may stand right behind another match, where `find_iter` of the crates leaves it out.
+    fn each_match(&self, text: &str, mut f: impl FnMut(usize, usize) -> bool) {
+        let mut next = Some(0);
+        while let Some(at) = next {
+            let found = match self {
+                Pattern::Plain(p) => p.regex.search(&Input::new(text).range(at..)).map(|m| (m.start(), m.end())),
+                Pattern::Fancy(r) => r.find_from_pos(text, at).ok().flatten().map(|m| (m.start(), m.end())),
+            };
+            let Some((from, to)) = found else { return };
+            if !f(from, to) {
+                return;
             }
-            Pattern::Fancy(r) => {
-                for found in r.captures_iter(text).map_while(|c| c.ok()) {
-                    if !f(found.get(group).map(|m| m.as_str())) {
-                        return;
-                    }
-                }
-            }
+            next = behind(text, from, to);
         }
     }
 
@@ -178,10 +194,10 @@ impl Pattern {
             out.push_str(new);
             last = to;
         };
-        match self {
-            Pattern::Plain(p) => p.regex.find_iter(text).for_each(|m| put(m.start(), m.end())),
-            Pattern::Fancy(r) => r.find_iter(text).map_while(|m| m.ok()).for_each(|m| put(m.start(), m.end())),
-        }
+        self.each_match(text, |from, to| {
+            put(from, to);
+            true
+        });
         out.push_str(&text[last..]);
     }
 
@@ -206,6 +222,14 @@ impl Pattern {
         }
         parts
     }
+}
+
+/// Where the search goes on behind a match: one character on where it was of nothing, so that it ends.
+fn behind(text: &str, from: usize, to: usize) -> Option<usize> {
+    if to > from {
+        return Some(to);
+    }
+    text[to..].chars().next().map(|c| to + c.len_utf8())
 }
 
 /// Java's syntax where it differs.

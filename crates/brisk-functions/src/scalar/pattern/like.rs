@@ -1,4 +1,5 @@
-//! LIKE: `%` is any text, `_` any one character; nothing is escaped unless ESCAPE says by what.
+//! LIKE: `%` is any text, `_` any one character; nothing is escaped unless ESCAPE says by what. An ESCAPE of '' is none, but
+//! Flink takes it only where the pattern has no `_`.
 //!
 //! A constant pattern is compiled once a batch into the cheapest of: equal, starts with, ends with, contains, or the
 //! texts between `%`s one after the other.
@@ -28,7 +29,7 @@ fn like(call: &Call<'_>) -> Result<ArrayRef> {
     let patterns = call.text(1);
     let escapes = (call.args.len() > 2).then(|| call.text(2));
     let escape_of = |row: usize| match &escapes {
-        Some(escapes) => escapes.get(row).map(|e| one_character(e).map(Some)),
+        Some(escapes) => escapes.get(row).map(|e| escape_character(e, patterns.get(row).unwrap_or_default())),
         None => Some(Ok(None)),
     };
     let is_constant = patterns.is_constant() && escapes.as_ref().is_none_or(|e| e.is_constant());
@@ -71,6 +72,13 @@ fn match_all(texts: &StringArray, matcher: &Matcher) -> BooleanArray {
             let values = BooleanBuffer::collect_bool(texts.len(), |i| texts.is_valid(i) && matcher.is_match(texts.value(i)));
             BooleanArray::new(values, texts.nulls().cloned())
         }
+    }
+}
+
+fn escape_character(escape: &str, pattern: &str) -> Result<Option<char>> {
+    match escape.is_empty() && !pattern.contains('_') {
+        true => Ok(None),
+        false => one_character(escape).map(Some),
     }
 }
 

@@ -170,6 +170,11 @@ mod tests {
         check("REGEXP_EXTRACT", &[text("akey=1"), text("(&|^)key=([^&]*)"), int(2)], "NULL");
         check("REGEXP_EXTRACT_ALL", &[text("100-200, 300-400"), text("(\\d+)-(\\d+)"), int(2)], "[200, 400]");
         check("REGEXP_EXTRACT_ALL", &[text("100-200"), text("[a-z]"), int(0)], "[]");
+        check("REGEXP_EXTRACT_ALL", &[text("abc"), text("b*"), int(0)], "[, b, , ]");
+        check("REGEXP_EXTRACT_ALL", &[text("abc"), text("(b)*"), int(1)], "[NULL, b, NULL, NULL]");
+        check("REGEXP_EXTRACT_ALL", &[text("ab"), text("(ab)|([a-z]*)"), int(2)], "[NULL, ]");
+        check("REGEXP_COUNT", &[text("äbc"), text("b*")], "4");
+        check("REGEXP_REPLACE", &[text("abc"), text("b*"), text("-")], "-a--c-");
         check("REGEXP_EXTRACT_ALL", &[text("abc"), text("abc")], "NULL");
         check("REGEXP_EXTRACT_ALL", &[text("abc"), text("(abc)"), int(-1)], "NULL");
     }

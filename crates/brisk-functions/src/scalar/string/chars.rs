@@ -84,6 +84,10 @@ fn repeat(call: &Call<'_>) -> Result<ArrayRef> {
 fn bind_elt(args: &[Argument]) -> Result<Signature> {
     expect_count(args, 2, usize::MAX)?;
     let index = coerce(0, &args[0].sql_type, Want::Integer)?;
+    let literal = args[0].literal.as_ref().and_then(|v| v.as_primitive_opt::<Int32Type>()).filter(|v| v.is_valid(0));
+    if let Some(negative) = literal.map(|v| v.value(0)).filter(|v| *v < 0) {
+        return Err(brisk_core::Error::invalid(format!("the index must be 0 or more, not {negative}")));
+    }
     for (i, arg) in args.iter().enumerate().skip(1) {
         coerce(i, &arg.sql_type, Want::TextOrBinary)?;
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{DurationMillisecondType, IntervalYearMonthType};
 use arrow_array::{Array, ArrayRef};
 use brisk_core::{DataType as T, Result, SqlType};
 
@@ -56,9 +58,11 @@ impl<'a> Value<'a> {
         (self.print)(&mut text, row);
         Some(match self.data_type {
             T::Boolean => text.to_lowercase(),
-            // Dates and times are plain numbers there; timestamps print in ISO's form.
+            // Dates, times and intervals are plain numbers there; timestamps print in ISO's form.
             T::Date => days(self.array, row).to_string(),
             T::Time(_) => millis(self.array, row).to_string(),
+            T::IntervalYearMonth(_) => AsArray::as_primitive::<IntervalYearMonthType>(self.array.as_ref()).value(row).to_string(),
+            T::IntervalDayTime(_) => AsArray::as_primitive::<DurationMillisecondType>(self.array.as_ref()).value(row).to_string(),
             T::Timestamp(_) | T::TimestampLtz(_) => iso(&text),
             _ => text,
         })

@@ -82,6 +82,10 @@ fn bind_diff(args: &[Argument]) -> Result<Signature> {
     if let Some(bad) = types.iter().find(|t| !is_point(&t.data_type)) {
         return Err(Error::invalid(format!("takes a unit and two dates, times or timestamps, not {}", bad.data_type)));
     }
+    let is_instant = |t: &SqlType| matches!(t.data_type, DataType::TimestampLtz(_));
+    if is_instant(types[0]) != is_instant(types[1]) {
+        return Err(Error::invalid("TIMESTAMP_LTZ only supports diff between the same type").with_remedy("CAST the other to TIMESTAMP_LTZ"));
+    }
     let is_month = matches!(unit, Unit::Month | Unit::Quarter | Unit::Year);
     if !is_month && unit.millis().is_none_or(|m| m < 1000) {
         return Err(Error::invalid(format!("Unit '{}' can not be applied to the timestamp difference function.", unit.name())));

@@ -1,7 +1,7 @@
 //! FLOOR and CEIL of a date, time or timestamp to a unit.
 //!
-//! Weeks begin on Sunday. As in Flink the ceiling to months and longer looks at the date alone, and a TIMESTAMP_LTZ is cut by
-//! the session's clock.
+//! Weeks begin on Sunday. As in Flink the ceiling of a DATE to a day is the next day, the ceiling to months and longer looks
+//! at the date alone, and a TIMESTAMP_LTZ is cut by the session's clock.
 
 use arrow_array::ArrayRef;
 use brisk_core::{DataType, Error, Result};
@@ -41,6 +41,9 @@ fn round(call: &Call<'_>, up: bool) -> Result<ArrayRef> {
     if unit.months().is_some() || unit == Unit::Week {
         let rounded = if up { ceil_day } else { floor_day };
         return Ok(build(call.returns, call.rows, |row| points.wall(row).map(|wall| points.at_wall(rounded(unit, wall / per_day) * per_day))));
+    }
+    if is_date && unit == Unit::Day {
+        return Ok(build(call.returns, call.rows, |row| points.get(row).map(|day| day + i64::from(up))));
     }
     let Some(millis) = unit.millis().filter(|_| !is_date) else { return Ok(build(call.returns, call.rows, |row| points.get(row))) };
     let size = millis * (points.per_second / 1000);

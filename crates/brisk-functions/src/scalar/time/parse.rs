@@ -93,7 +93,10 @@ fn try_build(call: &Call<'_>, value: impl Fn(usize) -> Result<Option<i64>>) -> R
 fn bind_ltz(args: &[Argument]) -> Result<Signature> {
     expect_count(args, 1, 3)?;
     let first = &args[0].sql_type;
+    // A NULL without a type is text where what follows is a pattern.
+    let is_text = |arg: &Argument| arg.sql_type.data_type.is_character();
     let wants: &[Want] = match &first.data_type {
+        DataType::Null if args[1..].iter().any(is_text) => &[Want::Text; 3],
         t if t.is_character() => &[Want::Text; 3],
         t if t.is_numeric() || *t == DataType::Null => &[Want::Number, Want::BigInt],
         other => return Err(Error::invalid(format!("takes a number or text, not {other}"))),
