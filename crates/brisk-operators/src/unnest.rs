@@ -62,9 +62,12 @@ impl Operator for Unnest {
         if expanded.parents.is_empty() {
             return Ok(());
         }
-        let parents = batch.take(&expanded.parents)?;
-        let rows = self.rows(parents.rows.columns().to_vec(), expanded.columns, parents.num_rows())?;
-        out.batch(parents.with_rows(rows))
+        let parents = taken(&batch.rows, &expanded.parents)?;
+        let rows = self.rows(parents.columns().to_vec(), expanded.columns, parents.num_rows())?;
+        out.batch(match &batch.kinds {
+            Some(kinds) => ChangelogBatch::new(rows, expanded.parents.values().iter().map(|&i| kinds[i as usize]).collect()),
+            None => ChangelogBatch::append(rows),
+        })
     }
 }
 
@@ -79,7 +82,7 @@ impl Unnest {
     }
 
     fn filtered(&self, condition: &Expr, rows: &RecordBatch, expanded: Expanded, now_ms: i64) -> Result<Expanded> {
-        let left = arrow_select::take::take_record_batch(rows, &expanded.parents)?;
+        let left = taken(rows, &expanded.parents)?;
         let joined = self.rows(left.columns().to_vec(), expanded.columns.clone(), expanded.parents.len())?;
         let mask = BooleanArray::new(self.evaluator.mask(condition, &joined, now_ms)?, None);
         let kept = filter_record_batch(&joined, &mask)?;
@@ -92,6 +95,13 @@ impl Unnest {
         left.extend(right);
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), left, &RecordBatchOptions::new().with_row_count(Some(rows)))?)
     }
+}
+
+/// The rows at `places`. Rows without columns, as where constants are unnested, are only counted.
+fn taken(rows: &RecordBatch, places: &UInt32Array) -> Result<RecordBatch> {
+    let columns = rows.columns().iter().map(|c| Ok(take(c, places, None)?)).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(places.len()));
+    Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
 }
 
 /// Counts the rows of each parent from 1.
