@@ -9,10 +9,12 @@ use arrow_array::{RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
-use brisk_core::{ChangelogBatch, Result, Schema};
+use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
+use brisk_core::{ChangelogBatch, Result, Schema, Watermark};
 use brisk_functions::{Expr, Program};
 
 use crate::evaluate::Evaluator;
+use crate::passed_time::{read_passed_time, write_passed_time};
 
 #[derive(Debug, Clone)]
 pub struct CalcSpec {
@@ -30,6 +32,7 @@ impl OperatorFactory for CalcSpec {
             program: Program::new(self.filter.as_ref(), &self.projections),
             schema: self.output.to_arrow(),
             evaluator: Evaluator::new(self.time_zone),
+            uses_watermark: self.filter.iter().chain(&self.projections).any(uses_watermark),
         }))
     }
 }
@@ -38,6 +41,8 @@ struct Calc {
     program: Program,
     schema: SchemaRef,
     evaluator: Evaluator,
+    /// Whether CURRENT_WATERMARK is asked for: then the watermark is the one thing to remember.
+    uses_watermark: bool,
 }
 
 impl Operator for Calc {
@@ -54,6 +59,34 @@ impl Operator for Calc {
             (Some(kinds), Some(kept)) => ChangelogBatch::new(rows, kept.set_indices().map(|row| kinds[row]).collect()),
         })
     }
+
+    fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
+        self.evaluator.set_watermark(time);
+        out.watermark(time)
+    }
+
+    fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        match self.evaluator.watermark_ms().filter(|_| self.uses_watermark) {
+            Some(time) => write_passed_time(writer, time),
+            None => Ok(()),
+        }
+    }
+
+    fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
+        if self.uses_watermark {
+            let time = read_passed_time(reader)?;
+            if time != Watermark::MIN {
+                self.evaluator.set_watermark(time);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn uses_watermark(expr: &Expr) -> bool {
+    let mut found = false;
+    expr.visit(&mut |e| found |= matches!(e, Expr::Call { function, .. } if function.name() == "CURRENT_WATERMARK"));
+    found
 }
 
 #[cfg(test)]

@@ -10,11 +10,21 @@ use brisk_functions::{EvalContext, Expr, Program};
 #[derive(Debug, Clone, Copy)]
 pub struct Evaluator {
     time_zone: chrono_tz::Tz,
+    watermark_ms: Option<i64>,
 }
 
 impl Evaluator {
     pub fn new(time_zone: chrono_tz::Tz) -> Self {
-        Self { time_zone }
+        Self { time_zone, watermark_ms: None }
+    }
+
+    /// Event time has come so far, for CURRENT_WATERMARK.
+    pub fn set_watermark(&mut self, time_ms: i64) {
+        self.watermark_ms = Some(time_ms);
+    }
+
+    pub fn watermark_ms(&self) -> Option<i64> {
+        self.watermark_ms
     }
 
     /// A filter and projections that were made ready.
@@ -33,6 +43,6 @@ impl Evaluator {
     }
 
     fn context(&self, now_ms: i64) -> EvalContext {
-        EvalContext { processing_time_ms: now_ms, time_zone: self.time_zone }
+        EvalContext { processing_time_ms: now_ms, time_zone: self.time_zone, watermark_ms: self.watermark_ms }
     }
 }

@@ -218,6 +218,7 @@ impl Runner<'_> {
             now_ms: self.clock.now_ms(),
             mini_batch_rows,
             not_null_enforcer: options.get("table.exec.sink.not-null-enforcer").unwrap_or("ERROR").parse().map_err(Error::invalid)?,
+            duplicate_changes: options.flag("table.exec.source.cdc-events-duplicate")?.unwrap_or(false),
         })
     }
 

@@ -33,6 +33,7 @@ impl SessionOptions<'_> {
             idle_timeout_ms: self.span("table.exec.source.idle-timeout")?.map(millis),
             watermark_every_row: self.span("pipeline.auto-watermark-interval")?.is_some_and(|d| d.is_zero()),
             not_null_enforcer: self.not_null_enforcer()?,
+            duplicate_changes: self.text("table.exec.source.cdc-events-duplicate").is_some_and(|v| v.eq_ignore_ascii_case("true")),
             mini_batch_rows: if mini_batch { Some(self.number("table.exec.mini-batch.size")?.unwrap_or(5000)) } else { None },
         })
     }

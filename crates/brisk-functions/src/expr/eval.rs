@@ -24,6 +24,8 @@ pub struct EvalContext {
     pub processing_time_ms: i64,
     /// The session's zone (`table.local-time-zone`).
     pub time_zone: chrono_tz::Tz,
+    /// The last watermark, for CURRENT_WATERMARK; none where none has come or none could.
+    pub watermark_ms: Option<i64>,
 }
 
 impl Expr {

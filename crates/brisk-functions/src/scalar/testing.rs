@@ -11,7 +11,7 @@ use crate::cast::value_text;
 use crate::{EvalContext, Expr};
 
 pub fn context() -> EvalContext {
-    EvalContext { processing_time_ms: 0, time_zone: chrono_tz::Tz::UTC }
+    EvalContext { processing_time_ms: 0, time_zone: chrono_tz::Tz::UTC, watermark_ms: None }
 }
 
 /// A value of a nullable type.

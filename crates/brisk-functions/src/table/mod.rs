@@ -1,5 +1,6 @@
 //! Table functions: each input row gives any number of rows (UNNEST). The contract and the list.
 
+mod replicate_rows;
 mod unnest;
 
 use std::fmt::Debug;
@@ -23,6 +24,11 @@ pub trait TableFunction: Debug + Send + Sync {
 /// All table functions. WITH ORDINALITY is the matter of the operator that calls them.
 pub fn table_functions() -> Vec<Arc<dyn TableFunction>> {
     vec![Arc::new(unnest::Unnest)]
+}
+
+/// The function that INTERSECT ALL and EXCEPT ALL end with; see its file.
+pub fn replicate_rows() -> Arc<dyn TableFunction> {
+    Arc::new(replicate_rows::ReplicateRows)
 }
 
 /// The function of this name, in any case.

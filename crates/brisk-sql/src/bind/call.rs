@@ -1,6 +1,6 @@
 //! Calls by name: scalar functions, those that are CASE in disguise, and what must not stand where it does.
 
-use brisk_core::{Error, Result};
+use brisk_core::{DataType, Error, Result, SqlType};
 use brisk_functions::types::common_type;
 use brisk_functions::{Expr, scalar};
 use brisk_parser::Span;
@@ -8,7 +8,8 @@ use brisk_parser::ast::{self, FunctionArgValue};
 
 use super::collect::{function_name, is_aggregate_name};
 use super::expr::nearest;
-use super::{Binder, Env, window};
+use super::{Binder, Env, time_of, window};
+use crate::logical::TimeAttribute;
 
 impl Binder<'_> {
     pub(super) fn function(&mut self, env: &mut Env, span: Span, call: &ast::FunctionCall) -> Result<Expr> {
@@ -29,6 +30,10 @@ impl Binder<'_> {
                 _ => return Err(self.invalid(arg.span, format!("{name} takes values only"))),
             }
         }
+        if name == "CURRENT_WATERMARK" && !args.iter().all(|a| time_of(a, &env.plan.columns) == TimeAttribute::Rowtime) {
+            let error = self.invalid(span, "CURRENT_WATERMARK takes a rowtime attribute: a column that a watermark is declared for");
+            return Err(error.with_remedy("declare WATERMARK FOR it in the table"));
+        }
         self.named_call(span, &name, args)
     }
 
@@ -40,12 +45,18 @@ impl Binder<'_> {
             ("IFNULL", [_, _]) => self.coalesce(span, args),
             ("NULLIF", [value, other]) => self.null_if(span, value, other),
             ("IF", [condition, then, otherwise]) => {
-                if condition.sql_type().data_type != brisk_core::DataType::Boolean {
+                if condition.sql_type().data_type != DataType::Boolean {
                     return Err(self.invalid(span, format!("the first argument of IF must be a condition, not {}", condition.sql_type().data_type)));
                 }
                 self.searched_case(span, vec![(condition.clone(), then.clone())], Some(otherwise.clone()))
             }
-            ("COALESCE" | "IFNULL" | "NULLIF" | "IF", _) => Err(self.invalid(span, format!("{name} does not take {} arguments", args.len()))),
+            ("CURRENT_DATABASE", []) => {
+                let name = Expr::string(&self.catalog.current().database);
+                brisk_functions::expr::cast(name, &SqlType::not_null(DataType::STRING)).fold(&self.context)
+            }
+            ("COALESCE" | "IFNULL" | "NULLIF" | "IF" | "CURRENT_DATABASE", _) => {
+                Err(self.invalid(span, format!("{name} does not take {} arguments", args.len())))
+            }
             _ => match scalar::scalar_function(name) {
                 Some(function) => self.call_of(span, function, args),
                 None => Err(self.no_such_function(span, name)),
@@ -85,7 +96,7 @@ impl Binder<'_> {
     }
 
     fn no_such_function(&self, span: Span, name: &str) -> Error {
-        if matches!(name, "SOURCE_WATERMARK" | "CURRENT_WATERMARK") {
+        if name == "SOURCE_WATERMARK" {
             let error = self.unsupported(span, format!("{name} is not supported"));
             return error.with_remedy("declare the watermark as an expression: WATERMARK FOR ts AS ts - INTERVAL '5' SECOND");
         }

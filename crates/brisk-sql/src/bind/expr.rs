@@ -462,7 +462,7 @@ pub(super) fn coerce(expr: Expr, target: &SqlType) -> Expr {
         return cast;
     }
     // A constant is brought to its type here, so that functions see constants.
-    let context = brisk_functions::EvalContext { processing_time_ms: 0, time_zone: chrono_tz::UTC };
+    let context = brisk_functions::EvalContext { processing_time_ms: 0, time_zone: chrono_tz::UTC, watermark_ms: None };
     let zoned = |t: &DataType| matches!(t, DataType::TimestampLtz(_));
     if zoned(&from.data_type) != zoned(&target.data_type) { cast } else { cast.fold(&context).unwrap_or(cast) }
 }

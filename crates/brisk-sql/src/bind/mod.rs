@@ -25,6 +25,7 @@ pub mod place;
 mod query;
 mod scope;
 mod select;
+mod set_operation;
 mod special;
 mod subquery;
 pub mod table;

@@ -1,16 +1,15 @@
-//! Queries around SELECT: WITH, set operations, VALUES, ORDER BY and LIMIT.
+//! Queries around SELECT: WITH, VALUES, ORDER BY and LIMIT.
 
 use brisk_core::{Result, SqlType};
 use brisk_functions::Expr;
 use brisk_functions::types::common_type;
 use brisk_parser::Span;
-use brisk_parser::ast::{self, Literal, QueryBodyKind, SetOperator};
+use brisk_parser::ast::{self, Literal, QueryBodyKind};
 
 use super::expr::coerce;
 use super::scope::{Found, Scope};
-use super::subquery::distinct;
 use super::{Binder, Cte, Env, nothing, one_row, project};
-use crate::logical::{Node, Plan, PlanColumn, SetOperationKind, Sort, SortKey, TimeAttribute};
+use crate::logical::{Node, Plan, PlanColumn, Sort, SortKey};
 
 impl Binder<'_> {
     /// A query inside another: an order without a limit has no meaning there.
@@ -72,7 +71,7 @@ impl Binder<'_> {
         Ok(project(plan, shown))
     }
 
-    fn body(&mut self, body: &ast::QueryBody) -> Result<Plan> {
+    pub(super) fn body(&mut self, body: &ast::QueryBody) -> Result<Plan> {
         match &body.kind {
             QueryBodyKind::Select(select) => Ok(self.select(select, &[])?.0),
             QueryBodyKind::Values(rows) => self.values(rows, body.span),
@@ -101,51 +100,6 @@ impl Binder<'_> {
             columns.push(PlanColumn::new(format!("EXPR${i}"), common));
         }
         Ok(Plan::new(Node::Values { rows: bound }, columns))
-    }
-
-    fn set_operation(&mut self, span: Span, op: SetOperator, all: bool, left: &ast::QueryBody, right: &ast::QueryBody) -> Result<Plan> {
-        let name = match op {
-            SetOperator::Union => "UNION",
-            SetOperator::Intersect => "INTERSECT",
-            SetOperator::Except => "EXCEPT",
-        };
-        let (left, right) = (self.body(left)?, self.body(right)?);
-        if left.columns.len() != right.columns.len() {
-            return Err(self.invalid(span, format!("the sides of {name} have {} and {} columns", left.columns.len(), right.columns.len())));
-        }
-        let mut columns = Vec::with_capacity(left.columns.len());
-        for (i, (l, r)) in left.columns.iter().zip(&right.columns).enumerate() {
-            let common = common_type(&[l.sql_type.clone(), r.sql_type.clone()]).ok_or_else(|| {
-                self.invalid(span, format!("column {} of {name} is {} on one side and {} on the other", i + 1, l.sql_type.data_type, r.sql_type.data_type))
-            })?;
-            let time = if l.time == r.time { l.time } else { TimeAttribute::None };
-            columns.push(PlanColumn { name: l.name.clone(), sql_type: common, time });
-        }
-        let (left, right) = (converted(left, &columns), converted(right, &columns));
-        if op == SetOperator::Union {
-            let mut inputs = Vec::new();
-            for side in [left, right] {
-                match side {
-                    // A UNION ALL below: one node of all inputs. Not where types were changed.
-                    Plan { node: Node::Union { inputs: inner }, columns: c } if c.iter().zip(&columns).all(|(a, b)| a.sql_type == b.sql_type) => {
-                        inputs.extend(inner)
-                    }
-                    other => inputs.push(other),
-                }
-            }
-            let plan = Plan::new(Node::Union { inputs }, columns);
-            return Ok(if all { plan } else { distinct(plan) });
-        }
-        for c in &mut columns {
-            c.time = TimeAttribute::None;
-        }
-        let kind = if op == SetOperator::Intersect { SetOperationKind::Intersect } else { SetOperationKind::Except };
-        if kind == SetOperationKind::Except {
-            for (c, l) in columns.iter_mut().zip(&left.columns) {
-                c.sql_type.nullable = l.sql_type.nullable;
-            }
-        }
-        Ok(Plan::new(Node::SetOperation { kind, all, left: Box::new(left), right: Box::new(right) }, columns))
     }
 
     // ---- ORDER BY and LIMIT
@@ -214,15 +168,6 @@ fn hidden(plan: &Plan, keys: &[SortKey], query: &ast::Query) -> usize {
     }
     let first = keys.iter().map(|k| k.column).filter(|c| plan.columns[*c].name.starts_with(super::select::HIDDEN)).min();
     first.map_or(0, |f| plan.columns.len() - f)
-}
-
-/// The plan with its columns cast to these types.
-fn converted(plan: Plan, columns: &[PlanColumn]) -> Plan {
-    if plan.columns.iter().zip(columns).all(|(a, b)| a.sql_type.data_type == b.sql_type.data_type) {
-        return plan;
-    }
-    let cast = super::identity(&plan).into_iter().zip(columns).map(|((name, e), c)| (name, coerce(e, &c.sql_type))).collect();
-    project(plan, cast)
 }
 
 /// Whether a name is that of a column, for ORDER BY.

@@ -65,7 +65,7 @@ fn node(plan: &Plan, f: &mut Formatter<'_>) -> fmt::Result {
             n.limit.map_or(Ok(()), |limit| write!(f, " limit {limit}"))
         }
         Node::Union { .. } => write!(f, "Union"),
-        Node::SetOperation { kind, all, .. } => write!(f, "{kind:?}{}", if *all { " all" } else { "" }),
+        Node::SetOperation { kind, .. } => write!(f, "{kind:?}"),
         Node::MatchRecognize(n) => {
             write!(f, "MatchRecognize partition {:?} order [{}] {:?} skip {:?}", n.partition, list(&n.order), n.clause.pattern, n.clause.skip)?;
             n.clause.within_ms.map_or(Ok(()), |within| write!(f, " within {within} ms"))

@@ -66,10 +66,9 @@ pub enum Node {
     Union {
         inputs: Vec<Plan>,
     },
-    /// INTERSECT or EXCEPT.
+    /// INTERSECT or EXCEPT, distinct. With ALL they are plans of other nodes.
     SetOperation {
         kind: SetOperationKind,
-        all: bool,
         left: Box<Plan>,
         right: Box<Plan>,
     },

@@ -70,6 +70,8 @@ pub struct PlannerSettings {
     pub mini_batch_rows: Option<usize>,
     /// `table.exec.sink.not-null-enforcer`.
     pub not_null_enforcer: NotNullEnforcer,
+    /// `table.exec.source.cdc-events-duplicate`: a source of changes may give a change twice.
+    pub duplicate_changes: bool,
 }
 
 /// What one query's or statement's rows go to.
@@ -158,7 +160,7 @@ impl<'a> Planner<'a> {
             Node::Over(n) => self.over(plan, n, need_before),
             Node::Sort(n) => self.sort(plan, n, need_before),
             Node::Union { inputs } => self.union(plan, inputs, need_before),
-            Node::SetOperation { kind, all, left, right } => self.set_operation(plan, *kind, *all, left, right, need_before),
+            Node::SetOperation { kind, left, right } => self.set_operation(plan, *kind, left, right, need_before),
             Node::MatchRecognize(n) => self.match_recognize(plan, n),
         }
     }

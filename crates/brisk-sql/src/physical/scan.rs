@@ -41,6 +41,8 @@ struct ScannedTable {
     metadata: Vec<usize>,
     descriptor: TableDescriptor,
     mode: ChangelogMode,
+    /// Whether its changes are read by key; see [`counts_by_key`].
+    by_key: bool,
     options: SourceTableOptions,
 }
 
@@ -79,7 +81,8 @@ impl ScannedTable {
         let table = Arc::clone(&table_use.table);
         let mut wanted = table_use.columns();
         let mode = source_mode(&table, context)?;
-        if mode == ChangelogMode::Upsert {
+        let by_key = counts_by_key(&table, mode, context)?;
+        if by_key {
             // Its rows are told apart by the key, whatever the query uses.
             wanted.extend(&table.primary_key);
         }
@@ -102,11 +105,7 @@ impl ScannedTable {
         descriptor.push_down = table_use.push_down(&physical, &projection, watermark.as_ref());
         descriptor.metadata = metadata.iter().map(|&c| metadata_of(&table, c)).collect();
         bind_decoder(&table, &mut descriptor, context)?;
-        if mode == ChangelogMode::Upsert && table.primary_key.is_empty() {
-            return Err(Error::invalid(format!("table `{}` gives changes by key but declares no PRIMARY KEY", table.name))
-                .with_remedy("declare PRIMARY KEY (..) NOT ENFORCED"));
-        }
-        Ok(Self { table, connector, projection, metadata, descriptor, mode, options })
+        Ok(Self { table, connector, projection, metadata, descriptor, mode, by_key, options })
     }
 
     /// Each table column as an expression over the source's rows; `None` for columns that are not read.
@@ -144,11 +143,11 @@ impl Planner<'_> {
         let schema = scanned.source_schema();
         let source = scanned.connector.source(&scanned.descriptor)?;
         let watermark = self.watermark_of(scanned, &exprs);
-        let (mode, table) = (scanned.mode, Arc::clone(&scanned.table));
+        let (mode, by_key, table) = (scanned.mode, scanned.by_key, Arc::clone(&scanned.table));
         let options = scanned.options.clone();
         let node = self.add_source(&table, source, watermark, schema.clone(), mode, &options)?;
         let stream = Stream { node, schema, mode };
-        let stream = if mode == ChangelogMode::Upsert { self.normalize(stream, &table, &exprs, need_before)? } else { stream };
+        let stream = if by_key { self.normalize(stream, &table, &exprs, need_before)? } else { stream };
         Ok((stream, exprs))
     }
 
@@ -205,7 +204,7 @@ impl Planner<'_> {
         }))
     }
 
-    /// An upsert source's rows as a full changelog.
+    /// The rows of a source that counts by key as a full changelog.
     fn normalize(&mut self, stream: Stream, table: &Table, exprs: &[Option<Expr>], need_before: bool) -> Result<Stream> {
         let mut key = Vec::new();
         for &c in &table.primary_key {
@@ -257,7 +256,7 @@ impl Planner<'_> {
 impl Planner<'_> {
     /// Constant rows as a batch. Functions of the time are evaluated when the query is planned.
     fn evaluate_rows(&self, schema: &Schema, rows: &[Vec<Expr>]) -> Result<RecordBatch> {
-        let context = EvalContext { processing_time_ms: self.settings().now_ms, time_zone: self.settings().time_zone };
+        let context = EvalContext { processing_time_ms: self.settings().now_ms, time_zone: self.settings().time_zone, watermark_ms: None };
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let nothing = RecordBatch::try_new_with_options(Schema::default().to_arrow(), vec![], &one_row)?;
         let mut batches = Vec::with_capacity(rows.len());
@@ -281,6 +280,22 @@ fn source_mode(table: &Table, context: &PlannerContext) -> Result<ChangelogMode>
         Some(BoundFormat { decoder: Some(decoder), .. }) => decoder.changelog_mode(),
         _ => connector.source_mode(&descriptor),
     })
+}
+
+/// Whether only the last row of each key counts: of an upsert source, and of one that may give a change twice.
+fn counts_by_key(table: &Table, mode: ChangelogMode, context: &PlannerContext) -> Result<bool> {
+    let duplicates = mode == ChangelogMode::Retract && context.settings.duplicate_changes;
+    if mode != ChangelogMode::Upsert && !duplicates {
+        return Ok(false);
+    }
+    if table.primary_key.is_empty() {
+        let cause = match duplicates {
+            true => "is read with 'table.exec.source.cdc-events-duplicate' = 'true'",
+            false => "gives changes by key",
+        };
+        return Err(Error::invalid(format!("table `{}` {cause} but declares no PRIMARY KEY", table.name)).with_remedy("declare PRIMARY KEY (..) NOT ENFORCED"));
+    }
+    Ok(true)
 }
 
 /// `expr` with computed columns replaced by what they compute.

@@ -7,7 +7,7 @@ use brisk_core::{DataType, Error, Result, SqlType};
 use brisk_functions::Expr;
 use brisk_operators::union::UnionSpec;
 
-use super::{NewOperator, Planner, Stream, unsupported};
+use super::{NewOperator, Planner, Stream};
 use crate::logical::{Aggregate, Join, JoinKind, Node, Plan, SetOperationKind};
 use crate::rules::expressions::conjunction;
 
@@ -34,10 +34,7 @@ impl Planner<'_> {
     }
 
     /// INTERSECT and EXCEPT are the distinct rows of the left side with, or without, an equal row on the right.
-    pub(super) fn set_operation(&mut self, plan: &Plan, kind: SetOperationKind, all: bool, left: &Plan, right: &Plan, need_before: bool) -> Result<Stream> {
-        if all {
-            return Err(unsupported("INTERSECT ALL and EXCEPT ALL", "leave ALL out, or count equal rows with GROUP BY"));
-        }
+    pub(super) fn set_operation(&mut self, plan: &Plan, kind: SetOperationKind, left: &Plan, right: &Plan, need_before: bool) -> Result<Stream> {
         let width = left.columns.len();
         let equal = brisk_functions::scalar::scalar_function("IS NOT DISTINCT FROM").ok_or_else(|| Error::internal("there is no IS NOT DISTINCT FROM"))?;
         let condition = (0..width)

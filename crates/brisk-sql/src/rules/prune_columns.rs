@@ -133,10 +133,10 @@ fn prune(plan: Plan, needed: &Needed, late: &Names) -> Pruned {
             Pruned { plan: Plan::new(Node::Union { inputs }, select(&columns, &kept)), at: positions(&kept, width) }
         }
         // These compare whole rows, or name their columns inside the clause.
-        Node::SetOperation { kind, all, left, right } => {
+        Node::SetOperation { kind, left, right } => {
             let every: Vec<usize> = (0..width).collect();
             let (left, right) = (Box::new(exactly(*left, &every, late)), Box::new(exactly(*right, &every, late)));
-            Pruned { plan: Plan::new(Node::SetOperation { kind, all, left, right }, columns), at: every }
+            Pruned { plan: Plan::new(Node::SetOperation { kind, left, right }, columns), at: every }
         }
         Node::MatchRecognize(mut n) => {
             let every: Vec<usize> = (0..n.input.columns.len()).collect();

@@ -141,7 +141,7 @@ pub fn map_inputs(node: Node, f: &mut dyn FnMut(Plan) -> Result<Plan>) -> Result
             Node::Sort(n)
         }
         Node::Union { inputs } => Node::Union { inputs: inputs.into_iter().map(&mut *f).collect::<Result<_>>()? },
-        Node::SetOperation { kind, all, left, right } => Node::SetOperation { kind, all, left: boxed(left)?, right: boxed(right)? },
+        Node::SetOperation { kind, left, right } => Node::SetOperation { kind, left: boxed(left)?, right: boxed(right)? },
         Node::MatchRecognize(mut n) => {
             n.input = boxed(n.input)?;
             Node::MatchRecognize(n)

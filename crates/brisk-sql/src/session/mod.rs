@@ -121,7 +121,7 @@ impl Session {
 
     /// A binder for expressions and queries at these places.
     pub(crate) fn binder(&self, places: &Places) -> Binder<'_> {
-        let context = EvalContext { processing_time_ms: 0, time_zone: self.options.time_zone() };
+        let context = EvalContext { processing_time_ms: 0, time_zone: self.options.time_zone(), watermark_ms: None };
         Binder::new(&self.catalog, context, places.clone())
     }
 

@@ -10,10 +10,11 @@
 //! | `(a, b) OVERLAPS (c, d)` | `OVERLAPS(a, b, c, d)`; also `PERIOD CONTAINS`, `PERIOD EQUALS`, `PRECEDES`, `SUCCEEDS`, `IMMEDIATELY PRECEDES`, `IMMEDIATELY SUCCEEDS` |
 //!
 //! `SQL_TSI_DAY` and its like are units too. CURRENT_DATE and what else is written without parentheses is a call without
-//! arguments. CURRENT_WATERMARK and SOURCE_WATERMARK are the planner's.
+//! arguments. SOURCE_WATERMARK is the planner's.
 
 mod add_diff;
 mod calendar;
+mod current_watermark;
 mod extract;
 mod floor;
 mod format;
@@ -30,7 +31,16 @@ use super::ScalarFunction;
 
 /// All of them, in the order of their files.
 pub fn functions() -> Vec<Arc<dyn ScalarFunction>> {
-    let families = [add_diff::FUNCTIONS, extract::FUNCTIONS, floor::FUNCTIONS, format::FUNCTIONS, now::FUNCTIONS, parse::FUNCTIONS, period::FUNCTIONS];
+    let families = [
+        add_diff::FUNCTIONS,
+        current_watermark::FUNCTIONS,
+        extract::FUNCTIONS,
+        floor::FUNCTIONS,
+        format::FUNCTIONS,
+        now::FUNCTIONS,
+        parse::FUNCTIONS,
+        period::FUNCTIONS,
+    ];
     families.iter().flat_map(|family| family.iter()).map(|function| function.shared()).collect()
 }
 

@@ -30,7 +30,7 @@ fn months(count: i32) -> Expr {
 /// Evaluates in a session of another zone.
 #[track_caller]
 fn check_in(zone: chrono_tz::Tz, name: &str, args: &[Expr], expected: &str) {
-    let context = EvalContext { processing_time_ms: 1_600_000_000_123, time_zone: zone };
+    let context = EvalContext { processing_time_ms: 1_600_000_000_123, time_zone: zone, watermark_ms: None };
     let bound = call(name, args).unwrap();
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(1));
     let rows = arrow_array::RecordBatch::try_new_with_options(std::sync::Arc::new(arrow_schema::Schema::empty()), vec![], &options).unwrap();
