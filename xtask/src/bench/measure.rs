@@ -1,5 +1,7 @@
 //! What a process costs, as the system counts it.
 
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -14,16 +16,43 @@ pub struct Cost {
 }
 
 impl Cost {
+    /// The median of each figure.
+    pub fn median(costs: &[Cost]) -> Cost {
+        let of = |figure: fn(&Cost) -> f64| median(costs.iter().map(figure).collect());
+        Cost { cpu_s: of(|c| c.cpu_s), wall_s: of(|c| c.wall_s), peak_mb: of(|c| c.peak_mb) }
+    }
+
     /// The time beyond that of another; the peak stays.
     pub fn less(self, other: &Cost) -> Self {
         Self { cpu_s: self.cpu_s - other.cpu_s, wall_s: self.wall_s - other.wall_s, peak_mb: self.peak_mb }
     }
 }
 
+/// The middle value, the greater of two; 0 of none.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// The load average of the last minute: how much else the machine had to do. `None` where it is not to be had.
+pub fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+}
+
 /// Runs a command to its end, its output unseen but for errors.
 pub fn measure(command: &mut Command) -> Result<Cost> {
+    measure_with(command, Stdio::inherit())
+}
+
+/// Runs a command to its end, and gives what it said on standard error.
+pub fn measure_log(command: &mut Command, log: &Path) -> Result<(Cost, String)> {
+    let cost = measure_with(command, File::create(log)?.into())?;
+    Ok((cost, fs::read_to_string(log)?))
+}
+
+fn measure_with(command: &mut Command, errors: Stdio) -> Result<Cost> {
     let begin = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().with_context(|| format!("cannot start {command:?}"))?;
     let pid = libc::pid_t::try_from(child.id()).context("a process id")?;
     let mut status = 0;
     // SAFETY: `rusage` is plain numbers, for which zeros are valid.
@@ -41,4 +70,9 @@ pub fn measure(command: &mut Command) -> Result<Cost> {
     // Linux counts the peak in KiB, macOS in bytes.
     let unit = if cfg!(target_os = "macos") { 1.0 } else { 1024.0 };
     Ok(Cost { cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime), wall_s, peak_mb: usage.ru_maxrss as f64 * unit / 1e6 })
+}
+
+/// The value of `name=value` in a line of a log.
+pub fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    line.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }

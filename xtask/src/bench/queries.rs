@@ -23,10 +23,14 @@ pub fn root() -> PathBuf {
 
 impl Workspace {
     pub fn new(arguments: &Arguments) -> Result<Self> {
+        Self::with_events(arguments, arguments.events)
+    }
+
+    pub fn with_events(arguments: &Arguments, events: u64) -> Result<Self> {
         let dir = root().join("target").join("nexmark");
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let dir = dir.canonicalize()?;
-        let Arguments { events, rate, .. } = arguments;
+        let rate = arguments.rate;
         let side: String = (0..10_000).map(|n| format!("{n},text {n}\n")).collect();
         fs::write(dir.join("side.csv"), side)?;
         Ok(Self {
@@ -50,6 +54,23 @@ impl Workspace {
         let text = self.fill("events", &self.generator, &self.files())?;
         measure(Command::new(brisk).arg("run").arg(text)).context("writing the events")?;
         Ok(())
+    }
+
+    /// An empty folder for what a run leaves.
+    pub fn empty(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir)?;
+        }
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
+    }
+
+    /// The path of a script that is not one of the queries.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.dir.join(format!("{name}.sql"));
+        fs::write(&path, text)?;
+        Ok(path)
     }
 
     /// The path of a script that runs a query.

@@ -1,0 +1,112 @@
+//! What checkpoints cost: queries with one every second against none, and a million groups that all change.
+//!
+//! The times of the checkpoints are those that brisk logs; `stop` is the longest time for which any task was stopped in
+//! one piece.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::arguments::Arguments;
+use super::measure::{Cost, measure_log, median};
+use super::queries::Workspace;
+
+/// One line of the log.
+#[derive(Debug, Clone, PartialEq)]
+struct Checkpoint {
+    full: bool,
+    duration_ms: f64,
+    bytes: f64,
+    stop_ms: f64,
+}
+
+pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
+    let work = Workspace::new(arguments)?;
+    println!("{} events, parallelism {}, a checkpoint every second against none, median of {}", arguments.events, arguments.parallelism, arguments.rounds);
+    println!(
+        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>14}{:>10}",
+        "query", "CPU s", "with", "loss", "wall s", "with", "loss", "taken", "max stop ms", "duration ms", "MB each"
+    );
+    for &query in &arguments.queries {
+        let (mut without, mut with, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..arguments.rounds {
+            let script = work.script(query)?;
+            without.push(cost(brisk, &work, &script, arguments.parallelism, false)?.0);
+            let (cost, checkpoints) = cost(brisk, &work, &script, arguments.parallelism, true)?;
+            with.push(cost);
+            taken.extend(checkpoints);
+        }
+        let (without, with) = (Cost::median(&without), Cost::median(&with));
+        let loss = |a: f64, b: f64| format!("{:.0} %", (b / a - 1.0) * 100.0);
+        println!(
+            "{:<7}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>14.0}{:>10.2}",
+            format!("q{query}"),
+            without.cpu_s,
+            with.cpu_s,
+            loss(without.cpu_s, with.cpu_s),
+            without.wall_s,
+            with.wall_s,
+            loss(without.wall_s, with.wall_s),
+            taken.len(),
+            max_stop(&taken),
+            median(taken.iter().map(|c| c.duration_ms).collect()),
+            median(taken.iter().map(|c| c.bytes / 1e6).collect()),
+        );
+    }
+    million_groups(brisk, &work, arguments)
+}
+
+/// A sum and a count by a key of a million values, about a million of them changed every second.
+fn million_groups(brisk: &Path, work: &Workspace, arguments: &Arguments) -> Result<()> {
+    let script = work.write(
+        "million",
+        "CREATE TABLE numbers (k BIGINT, v BIGINT) WITH ('connector' = 'datagen', 'rows-per-second' = '2000000', 'number-of-rows' = '16000000',
+           'fields.k.min' = '0', 'fields.k.max' = '999999', 'fields.v.min' = '0', 'fields.v.max' = '1000');
+         CREATE TABLE sums (k BIGINT, n BIGINT, total BIGINT) WITH ('connector' = 'blackhole');
+         INSERT INTO sums SELECT k, COUNT(*), SUM(v) FROM numbers GROUP BY k;\n",
+    )?;
+    let (_, checkpoints) = cost(brisk, work, &script, arguments.parallelism, true).context("a million groups")?;
+    println!("COUNT and SUM of a million groups, up to 2 million rows a second:");
+    println!("{:<14}{:>12}{:>14}{:>10}", "checkpoint", "stop ms", "durable ms", "MB");
+    for c in &checkpoints {
+        println!("{:<14}{:>12.1}{:>14.0}{:>10.1}", if c.full { "full" } else { "changes" }, c.stop_ms, c.duration_ms, c.bytes / 1e6);
+    }
+    Ok(())
+}
+
+fn cost(brisk: &Path, work: &Workspace, script: &Path, parallelism: u32, checkpoints: bool) -> Result<(Cost, Vec<Checkpoint>)> {
+    let mut command = Command::new(brisk);
+    command.arg("run").arg(script).args(["--log", "debug", "--parallelism", &parallelism.to_string()]);
+    if checkpoints {
+        command.arg("--checkpoint-dir").arg(work.empty("checkpoints")?).args(["--checkpoint-interval", "1 s"]);
+    }
+    let (cost, log) = measure_log(&mut command, &work.dir().join("log.txt"))?;
+    let taken: Vec<Checkpoint> = log.lines().filter(|l| l.contains("checkpoint completed")).map(parse).collect::<Result<_>>()?;
+    if checkpoints && taken.is_empty() {
+        bail!("{command:?} took no checkpoint");
+    }
+    Ok((cost, taken))
+}
+
+fn max_stop(taken: &[Checkpoint]) -> f64 {
+    taken.iter().map(|c| c.stop_ms).fold(0.0, f64::max)
+}
+
+fn parse(line: &str) -> Result<Checkpoint> {
+    let field = |name: &str| super::measure::field(line, name).with_context(|| format!("{name} in: {line}"));
+    let number = |name: &str| -> Result<f64> { Ok(field(name)?.parse()?) };
+    Ok(Checkpoint { full: field("full")? == "true", duration_ms: number("duration_ms")?, bytes: number("bytes")?, stop_ms: number("stop_us")? / 1000.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_understood() {
+        let line = "2026-11-27T19:50:52Z DEBUG checkpoint completed job=\"a\" checkpoint=3 full=false duration_ms=12 bytes=2000 stop_us=1500 start_delay_us=7";
+        assert_eq!(parse(line).expect("a line"), Checkpoint { full: false, duration_ms: 12.0, bytes: 2000.0, stop_ms: 1.5 });
+        assert!(parse("checkpoint completed").is_err());
+    }
+}
