@@ -117,7 +117,12 @@ impl Generator {
 
     /// Whether the next event's time has come.
     pub fn is_due(&self, now: i64) -> bool {
-        self.times.of(FIRST_EVENT_NUMBER + self.events) <= now
+        self.next_time() <= now
+    }
+
+    /// The event time of the next event.
+    pub fn next_time(&self) -> i64 {
+        self.times.of(FIRST_EVENT_NUMBER + self.events)
     }
 
     /// Makes at most `most` events, at least one if that is not 0, and adds those that are wanted to the columns, which

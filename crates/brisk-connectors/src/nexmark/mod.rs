@@ -59,15 +59,18 @@ impl Source for NexmarkSource {
     }
 
     fn reader(&self, context: &SubtaskContext, restored: Vec<SplitState>) -> Result<Box<dyn SourceReader>> {
+        // Where event times begin with the start, an event is due at its own time: both are read from the clock here.
+        let started_us = now_us();
+        let base_time = self.options.base_time.unwrap_or(started_us.div_euclid(1000));
         let shares: Vec<SavedShare> = match restored.is_empty() {
-            true => vec![SavedShare::fresh(&self.options, context.subtask_index as u64, context.parallelism as u64)],
+            true => vec![SavedShare::fresh(base_time, context.subtask_index as u64, context.parallelism as u64)],
             false => restored.iter().map(SavedShare::decode).collect::<Result<Vec<_>>>()?,
         };
         let mine = shares.into_iter().filter(|s| s.index as usize % context.parallelism == context.subtask_index);
         let texts = Arc::clone(self.texts.get_or_init(|| Arc::new(Texts::new(self.options.seed))));
         let splits = mine.map(|share| GeneratorSplit::new(&self.options, share)).collect();
         let options = self.options.clone();
-        Ok(Box::new(NexmarkReader { options, columns: self.shape.columns(), texts, splits, next: 0, started_ms: now_ms(), announced: Vec::new() }))
+        Ok(Box::new(NexmarkReader { options, columns: self.shape.columns(), texts, splits, next: 0, started_us, announced: Vec::new() }))
     }
 
     fn describe(&self) -> String {
@@ -83,7 +86,7 @@ struct NexmarkReader {
     splits: Vec<GeneratorSplit>,
     /// Whose turn it is.
     next: usize,
-    started_ms: i64,
+    started_us: i64,
     /// Splits whose end has been told.
     announced: Vec<usize>,
 }
@@ -94,6 +97,8 @@ struct GeneratorSplit {
     generator: Generator,
     /// How many events it makes.
     limit: i64,
+    /// The time of the first event that this reader makes, ms: it is due when the reader starts.
+    first_time: i64,
 }
 
 impl GeneratorSplit {
@@ -106,12 +111,14 @@ impl GeneratorSplit {
             let even = limit / share.generators;
             (if share.index + 1 == share.generators { limit - even * (share.generators - 1) } else { even }) as i64
         });
-        Self { name: format!("{}/{}", share.index, share.generators).into(), share, generator, limit }
+        let first_time = generator.next_time();
+        Self { name: format!("{}/{}", share.index, share.generators).into(), share, generator, limit, first_time }
     }
 }
 
 impl SourceReader for NexmarkReader {
     fn poll(&mut self, max_wait: Duration) -> Result<Poll> {
+        let mut wait = max_wait;
         for _ in 0..self.splits.len() {
             let at = self.next % self.splits.len();
             self.next = at + 1;
@@ -124,7 +131,18 @@ impl SourceReader for NexmarkReader {
                 continue;
             }
             // When events come at their time, only those that are due.
-            let due = if self.options.max_emit_speed { i64::MAX } else { now_ms() - self.started_ms + split.share.base_time };
+            let due = if self.options.max_emit_speed {
+                i64::MAX
+            } else {
+                let elapsed_us = now_us() - self.started_us;
+                let due = split.first_time + elapsed_us.div_euclid(1000);
+                if split.generator.next_time() > due {
+                    let wait_us = (split.generator.next_time() - split.first_time) * 1000 - elapsed_us;
+                    wait = wait.min(Duration::from_micros(wait_us.max(0) as u64));
+                    continue;
+                }
+                due
+            };
             let columns = &mut self.columns;
             columns.begin_batch();
             while !columns.is_full() && split.generator.events() < split.limit {
@@ -144,7 +162,7 @@ impl SourceReader for NexmarkReader {
         if finished && !self.options.keep_alive {
             return Ok(Poll::Finished);
         }
-        std::thread::sleep(max_wait.min(Duration::from_millis(5)));
+        std::thread::sleep(wait);
         Ok(Poll::Idle)
     }
 
@@ -168,8 +186,8 @@ struct SavedShare {
 }
 
 impl SavedShare {
-    fn fresh(options: &NexmarkOptions, index: u64, generators: u64) -> Self {
-        Self { index, generators, base_time: options.base_time.unwrap_or_else(now_ms), events: 0, random_state: 0 }
+    fn fresh(base_time: i64, index: u64, generators: u64) -> Self {
+        Self { index, generators, base_time, events: 0, random_state: 0 }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -191,6 +209,6 @@ impl SavedShare {
     }
 }
 
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as i64)
 }
