@@ -19,6 +19,11 @@ pub struct TaskMetrics {
     pub backpressured_ns: Counter,
     /// Bytes of state held in memory, as far as the operator knows.
     pub state_bytes: Gauge,
+    /// Of the last checkpoint: from the request to the barrier's arrival, from the first barrier to the last of all
+    /// inputs, and the longest time for which it stopped the task in one piece.
+    pub checkpoint_start_delay_ns: Gauge,
+    pub checkpoint_alignment_ns: Gauge,
+    pub checkpoint_stop_ns: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +64,9 @@ impl Default for TaskMetrics {
             busy_ns: Counter::default(),
             backpressured_ns: Counter::default(),
             state_bytes: Gauge(AtomicI64::new(0)),
+            checkpoint_start_delay_ns: Gauge(AtomicI64::new(0)),
+            checkpoint_alignment_ns: Gauge(AtomicI64::new(0)),
+            checkpoint_stop_ns: Gauge(AtomicI64::new(0)),
         }
     }
 }

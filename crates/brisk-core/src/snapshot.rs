@@ -5,6 +5,9 @@
 //!   a row of typed columns. *The key is the unit of replacement*: whatever a later snapshot writes under a key replaces
 //!   all that earlier ones wrote under it, and one key may have many rows in one snapshot (the rows of a join key). An
 //!   incremental snapshot therefore writes the keys that changed, each in full, and names the keys that are gone.
+//!   It may do so in **parts**: a part that was written ahead of the barrier holds some keys as they were then, and a key
+//!   that changed afterwards is written again, which supersedes what the earlier part says of it. So a task can write
+//!   most of a large state between two batches, a little at a time, and finds little left to do at the barrier.
 //! - **Operator state**: named byte strings of a subtask that belong to no key (a source's positions, a watermark).
 //!   After a restore at another parallelism every subtask is given those of all former subtasks.
 
@@ -23,6 +26,18 @@ pub enum SnapshotKind {
 
 pub trait SnapshotWriter {
     fn kind(&self) -> SnapshotKind;
+
+    /// How many more keys this part takes. What does not fit stays changed, for the next part.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Says that `keys` changed keys were left out for want of room.
+    fn left_out(&mut self, _keys: usize) {}
+
+    /// Begins to speak of keys of `table` that earlier parts of this snapshot may have written, as the last part does
+    /// anyway. Until then all keys that are put are new to the snapshot.
+    fn supersede(&mut self, _table: &str) {}
 
     /// Adds entries to the keyed table `table`. `key_groups`, `keys` and `rows` have one element an entry; `rows` has
     /// the same schema in every call for one table.

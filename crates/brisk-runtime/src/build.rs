@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use brisk_core::graph::{Distribution, Edge, NodeId, NodeKind, StreamGraph};
 use brisk_core::operator::SubtaskContext;
@@ -13,6 +13,7 @@ use crate::chain::{Chain, Link, Target, Unit};
 use crate::checkpoint::restore::RestorePoint;
 use crate::checkpoint::writer::Work;
 use crate::checks;
+use crate::clock::monotonic_ns;
 use crate::control::Control;
 use crate::driver::Event;
 use crate::exchange::{self, Exit, HashRouter, Route};
@@ -34,6 +35,9 @@ pub(crate) struct Run {
     pub options: JobOptions,
     pub key_groups: u16,
     pub point: Option<Arc<RestorePoint>>,
+    /// When this start began, and how many subtasks have not been built.
+    pub begin_ns: u64,
+    pub unbuilt: AtomicUsize,
     pub control: Arc<Control>,
     /// By subtask of all tasks.
     pub inboxes: Vec<Arc<Inbox>>,
@@ -70,8 +74,25 @@ impl Run {
         (0..plan.tasks.len()).flat_map(per_task).collect()
     }
 
-    /// Subtask `index` of a task.
+    /// Subtask `index` of a task, with its state.
     pub fn build(&self, task: usize, index: usize) -> Result<Subtask> {
+        let subtask = self.subtask(task, index)?;
+        if let (1, Some(point)) = (self.unbuilt.fetch_sub(1, Ordering::AcqRel), &self.point) {
+            point.forget_files();
+            let build_ns = monotonic_ns() - self.begin_ns;
+            tracing::debug!(
+                job = self.options.name,
+                checkpoint = point.info.id,
+                bytes = point.bytes,
+                read_ms = point.read_ns / 1_000_000,
+                duration_ms = (point.read_ns + build_ns) / 1_000_000,
+                "state restored"
+            );
+        }
+        Ok(subtask)
+    }
+
+    fn subtask(&self, task: usize, index: usize) -> Result<Subtask> {
         let head = self.plan.tasks[task].nodes[0];
         let edges = self.plan.channel_edges(&self.graph, task);
         let number = self.plan.tasks[task].first_subtask + index;
@@ -112,8 +133,10 @@ impl Run {
             work: self.work.clone(),
             metrics: self.board.metrics(head, index),
             max_batch_rows: self.options.max_batch_rows.max(1),
+            prepared: 0,
             taken: 0,
             completed: 0,
+            longest_stop_ns: 0,
         }
     }
 
@@ -145,6 +168,7 @@ impl Run {
                 watermark_out: Watermark::MIN,
                 metrics,
                 want_full: Arc::new(AtomicBool::new(false)),
+                ahead: None,
             };
             for edge in self.graph.outputs_of(node) {
                 link.targets.push((edge.port, self.target(edge, index, &link_of, &mut chain.exits)));

@@ -18,10 +18,12 @@ use brisk_core::sink::SinkWriter;
 use brisk_core::snapshot::SnapshotKind;
 use brisk_core::{ChangelogBatch, Message, Result, Watermark};
 
+use crate::checkpoint::ahead::{self, Ahead};
 use crate::checkpoint::capture::Capture;
 use crate::checkpoint::manifest::{Blob, SubtaskManifest};
-use crate::checkpoint::writer::Part;
-use crate::control::Request;
+use crate::checkpoint::writer::{AheadPart, Part};
+use crate::clock::monotonic_ns;
+use crate::control::{Preparation, Request};
 use crate::exchange::Exit;
 use crate::valve::Combiner;
 
@@ -45,6 +47,8 @@ pub(crate) struct Link {
     pub metrics: Arc<TaskMetrics>,
     /// The next snapshot is to hold everything.
     pub want_full: Arc<AtomicBool>,
+    /// What was written ahead for the checkpoint that is being prepared.
+    pub ahead: Option<Ahead>,
 }
 
 pub(crate) enum Unit {
@@ -98,6 +102,24 @@ impl Chain {
         (0..self.links.len()).try_for_each(|i| self.flow(now_ms).fire_timer(i))
     }
 
+    /// Writes parts of the operators' state ahead of a checkpoint, until nothing is left that is worth it (`true`) or the
+    /// time is over. What the flushes emit reaches the links behind.
+    pub fn write_ahead(&mut self, preparation: Preparation, now_ms: i64, mut hand_over: impl FnMut(AheadPart) -> Result<()>) -> Result<bool> {
+        let begin_ns = monotonic_ns();
+        for i in 0..self.links.len() {
+            while self.links[i].begin_ahead(preparation) {
+                self.flow(now_ms).flush(i)?;
+                if let Some(part) = self.links[i].write_ahead()? {
+                    hand_over(part)?;
+                }
+                if monotonic_ns() - begin_ns > ahead::TURN.as_nanos() as u64 {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes the snapshot of every link. What the flushes emit reaches the links behind before theirs is taken.
     pub fn snapshot(&mut self, request: &Request, now_ms: i64) -> Result<Vec<Part>> {
         let mut parts = Vec::with_capacity(self.links.len());
@@ -127,14 +149,43 @@ impl Chain {
 }
 
 impl Link {
+    /// Whether there is something to write ahead.
+    fn begin_ahead(&mut self, preparation: Preparation) -> bool {
+        if !matches!(self.unit, Unit::Operator(_)) {
+            return false;
+        }
+        if self.ahead.as_ref().is_none_or(|a| a.id != preparation.id) {
+            self.ahead = Some(Ahead::new(preparation.id, self.kind(preparation.full)));
+        }
+        self.ahead.as_ref().is_some_and(|a| !a.is_done())
+    }
+
+    fn write_ahead(&mut self) -> Result<Option<AheadPart>> {
+        let (Unit::Operator(operator), Some(ahead)) = (&mut self.unit, &mut self.ahead) else { return Ok(None) };
+        let (kind, room) = ahead.next_part();
+        let mut capture = Capture::part(kind, room);
+        let begin_ns = monotonic_ns();
+        operator.snapshot(&mut capture)?;
+        ahead.wrote(capture.left_out, monotonic_ns() - begin_ns);
+        // Operator states are those at the barrier.
+        capture.states.clear();
+        let part = AheadPart { id: ahead.id, node: self.node, index: self.index, capture };
+        Ok((!part.capture.is_empty()).then_some(part))
+    }
+
+    fn kind(&self, full: bool) -> SnapshotKind {
+        if full || self.want_full.load(Ordering::Relaxed) { SnapshotKind::Full } else { SnapshotKind::Incremental }
+    }
+
     fn snapshot(&mut self, request: &Request) -> Result<Part> {
         let mut manifest = SubtaskManifest::default();
         let mut capture = None;
+        let ahead = self.ahead.take().filter(|a| a.id == request.barrier.checkpoint_id);
+        let kind = ahead.as_ref().map_or_else(|| self.kind(request.full), |a| a.kind);
         match &mut self.unit {
             Unit::Source => {}
             Unit::Operator(operator) if request.place.is_some() => {
-                let full = request.full || self.want_full.load(Ordering::Relaxed);
-                let writer = capture.insert(Capture::new(if full { SnapshotKind::Full } else { SnapshotKind::Incremental }));
+                let writer = capture.insert(Capture::new(ahead.map_or(kind, |a| a.last_part())));
                 operator.snapshot(writer)?;
                 manifest.watermark = Some(self.watermark_in).filter(|w| ![Watermark::MIN, Watermark::MAX].contains(w));
             }
@@ -144,7 +195,7 @@ impl Link {
                 manifest.writer_state = writer.snapshot()?.map(Blob);
             }
         }
-        Ok(Part { node: self.node, operator_id: self.operator_id.clone(), index: self.index, capture, want_full: self.want_full.clone(), manifest })
+        Ok(Part { node: self.node, operator_id: self.operator_id.clone(), index: self.index, kind, capture, want_full: self.want_full.clone(), manifest })
     }
 }
 

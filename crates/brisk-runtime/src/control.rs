@@ -15,11 +15,20 @@ use crate::lock;
 pub(crate) struct Control {
     cancelled: AtomicBool,
     exit: AtomicBool,
+    preparing: AtomicU64,
     requested: AtomicU64,
     completed: AtomicU64,
+    preparation: Mutex<Option<Preparation>>,
     request: Mutex<Option<Request>>,
     /// How many callers wait for the job to settle: sources then poll without waiting long.
     pub settling: AtomicUsize,
+}
+
+/// A checkpoint that will be asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Preparation {
+    pub id: u64,
+    pub full: bool,
 }
 
 /// A checkpoint that tasks are asked for.
@@ -29,6 +38,8 @@ pub(crate) struct Request {
     pub full: bool,
     /// `None`: nothing is written, sinks only prepare their commit.
     pub place: Option<Arc<Place>>,
+    /// When it was asked for.
+    pub injected_ns: u64,
 }
 
 impl Control {
@@ -49,16 +60,31 @@ impl Control {
         self.exit.load(Ordering::Acquire)
     }
 
+    pub fn prepare(&self, preparation: Preparation) {
+        *lock(&self.preparation) = Some(preparation);
+        self.preparing.store(preparation.id, Ordering::Release);
+    }
+
+    /// The checkpoint after number `known` that tasks are to prepare for.
+    pub fn preparation(&self, known: u64) -> Option<Preparation> {
+        if self.preparing.load(Ordering::Acquire) <= known {
+            return None;
+        }
+        lock(&self.preparation).filter(|p| p.id > known)
+    }
+
     pub fn inject(&self, request: Request) {
         let mut slot = lock(&self.request);
         let id = request.barrier.checkpoint_id;
         *slot = Some(request);
+        *lock(&self.preparation) = None;
         self.requested.store(id, Ordering::Release);
     }
 
     /// The checkpoint was given up: barriers still flow, nothing is captured.
     pub fn withdraw(&self) {
         *lock(&self.request) = None;
+        *lock(&self.preparation) = None;
     }
 
     /// The newest checkpoint that was asked for, 0 before the first.

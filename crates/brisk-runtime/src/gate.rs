@@ -14,6 +14,7 @@ use std::time::Duration;
 use brisk_core::batch::concat;
 use brisk_core::{Barrier, ChangelogBatch, Message, Result, Watermark};
 
+use crate::clock::monotonic_ns;
 use crate::inbox::{Inbox, Received};
 use crate::job::CheckpointMode;
 use crate::valve::Combiner;
@@ -24,6 +25,9 @@ pub(crate) struct Gate {
     blocked: Vec<bool>,
     combiner: Combiner,
     aligning: Option<Barrier>,
+    aligning_since_ns: u64,
+    /// How long the last alignment took.
+    alignment_ns: u64,
     live: usize,
     mode: CheckpointMode,
 }
@@ -60,7 +64,17 @@ impl Gate {
             Channel { input, place: sizes[input] - 1, barrier: 0, ended: false }
         });
         let channels: Vec<_> = channels.collect();
-        Self { inbox, blocked: vec![false; channels.len()], live: channels.len(), combiner: Combiner::new(&sizes), channels, aligning: None, mode }
+        Self {
+            inbox,
+            blocked: vec![false; channels.len()],
+            live: channels.len(),
+            combiner: Combiner::new(&sizes),
+            channels,
+            aligning: None,
+            aligning_since_ns: 0,
+            alignment_ns: 0,
+            mode,
+        }
     }
 
     pub fn receive(&mut self, timeout: Option<Duration>, settled: bool) -> Result<Input> {
@@ -76,6 +90,11 @@ impl Gate {
             Received::Timeout => Input::Timeout,
             Received::Woken => Input::Woken,
         })
+    }
+
+    /// How long the channels waited for the last barrier that was given out.
+    pub fn alignment_ns(&self) -> u64 {
+        self.alignment_ns
     }
 
     fn watermark(&mut self, channel: usize, watermark: Watermark) -> Input {
@@ -94,6 +113,7 @@ impl Gate {
             _ => {
                 self.blocked.fill(false);
                 self.aligning = Some(barrier);
+                self.aligning_since_ns = monotonic_ns();
             }
         }
         self.blocked[channel] = self.mode == CheckpointMode::ExactlyOnce;
@@ -114,6 +134,7 @@ impl Gate {
             return Input::Nothing;
         }
         self.aligning = None;
+        self.alignment_ns = monotonic_ns() - self.aligning_since_ns;
         self.blocked.fill(false);
         Input::Barrier(barrier)
     }

@@ -67,6 +67,8 @@ pub struct SubtaskStatus {
     pub busy_ns: u64,
     pub backpressured_ns: u64,
     pub state_bytes: i64,
+    /// Of the last checkpoint.
+    pub checkpoint: CheckpointTimes,
 }
 
 /// One split of a source with watermarks, as its reader's subtask sees it. A finished split is no longer listed.
@@ -93,8 +95,37 @@ pub struct CheckpointInfo {
     pub duration_ms: i64,
     /// Bytes written for this checkpoint (older files that it refers to not counted).
     pub written_bytes: u64,
+    /// The greatest of any subtask.
+    pub times: CheckpointTimes,
     /// Why it failed, if it did.
     pub failure: Option<String>,
+}
+
+/// How long a checkpoint took where, in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CheckpointTimes {
+    /// From the request to the barrier's arrival at the subtask.
+    pub start_delay_ns: u64,
+    /// From the first barrier to the last of all inputs.
+    pub alignment_ns: u64,
+    /// The longest time for which the subtask was stopped in one piece.
+    pub stop_ns: u64,
+}
+
+impl CheckpointTimes {
+    pub(crate) fn max(self, other: Self) -> Self {
+        Self {
+            start_delay_ns: self.start_delay_ns.max(other.start_delay_ns),
+            alignment_ns: self.alignment_ns.max(other.alignment_ns),
+            stop_ns: self.stop_ns.max(other.stop_ns),
+        }
+    }
+
+    pub(crate) fn publish(self, metrics: &TaskMetrics) {
+        metrics.checkpoint_start_delay_ns.set(self.start_delay_ns as i64);
+        metrics.checkpoint_alignment_ns.set(self.alignment_ns as i64);
+        metrics.checkpoint_stop_ns.set(self.stop_ns as i64);
+    }
 }
 
 /// The checkpoint that a run began with.
@@ -251,5 +282,10 @@ fn subtask_status(m: &TaskMetrics) -> SubtaskStatus {
         busy_ns: m.busy_ns.get(),
         backpressured_ns: m.backpressured_ns.get(),
         state_bytes: m.state_bytes.get(),
+        checkpoint: CheckpointTimes {
+            start_delay_ns: m.checkpoint_start_delay_ns.get() as u64,
+            alignment_ns: m.checkpoint_alignment_ns.get() as u64,
+            stop_ns: m.checkpoint_stop_ns.get() as u64,
+        },
     }
 }

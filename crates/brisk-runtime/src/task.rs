@@ -23,6 +23,7 @@ use crate::control::{Control, Request, cancelled};
 use crate::driver::Event;
 use crate::gate::{Gate, Input};
 use crate::inbox::Inbox;
+use crate::status::CheckpointTimes;
 
 /// The longest wait for a timer: a clock that is moved by hand is looked at this often.
 const TIMER_WAIT: Duration = Duration::from_millis(100);
@@ -40,9 +41,13 @@ pub(crate) struct TaskContext {
     /// Of the task's first node.
     pub metrics: Arc<TaskMetrics>,
     pub max_batch_rows: usize,
-    /// The newest checkpoint that this subtask took part in, and the newest that it knows to be durable.
+    /// The newest checkpoint that this subtask has prepared for, the newest that it took part in, and the newest that it
+    /// knows to be durable.
+    pub prepared: u64,
     pub taken: u64,
     pub completed: u64,
+    /// The longest time that the checkpoint at hand stopped this subtask for.
+    pub longest_stop_ns: u64,
 }
 
 /// What a subtask that has ended is still asked for.
@@ -53,9 +58,13 @@ pub(crate) enum Errand {
 }
 
 /// Since when something may be held back for larger batches.
+///
+/// Where events are rare nothing waits: what came is handed on as soon as there is no more. Where they are frequent this
+/// happens once in [`Hold::QUIET`], so that it costs little.
 #[derive(Debug, Default)]
 pub(crate) struct Hold {
     since_ms: Option<i64>,
+    released_ns: u64,
 }
 
 pub(crate) struct InputTask {
@@ -75,7 +84,8 @@ impl InputTask {
 
     /// Handles one message; `false` at the end of all inputs.
     fn turn(&mut self) -> Result<bool> {
-        let timeout = self.timeout();
+        let prepares = !self.stopping && self.context.prepare(&mut self.chain)?;
+        let timeout = if prepares { Some(Duration::ZERO) } else { self.timeout() };
         let input = self.gate.receive(timeout, !self.hold.is_held())?;
         let now_ms = self.context.now_ms();
         match input {
@@ -111,7 +121,7 @@ impl InputTask {
             let wait = due.saturating_sub(self.context.now_ms()).max(0) as u64;
             Duration::from_millis(wait).min(TIMER_WAIT)
         });
-        let quiet = self.hold.is_held().then_some(Hold::QUIET);
+        let quiet = self.hold.is_held().then(|| self.hold.rest());
         timer.into_iter().chain(quiet).min()
     }
 
@@ -125,16 +135,17 @@ impl InputTask {
     fn barrier(&mut self, barrier: Barrier) -> Result<()> {
         self.context.taken = barrier.checkpoint_id;
         if let Some(request) = self.context.control.request(barrier.checkpoint_id) {
-            self.capture(&request)?;
+            self.capture(&request, self.gate.alignment_ns())?;
         }
         self.stopping |= barrier.last;
         self.chain.signal(&Message::Barrier(barrier))
     }
 
-    fn capture(&mut self, request: &Request) -> Result<()> {
+    fn capture(&mut self, request: &Request, alignment_ns: u64) -> Result<()> {
+        let begin_ns = monotonic_ns();
         let parts = self.chain.snapshot(request, self.context.now_ms())?;
         self.hold.release();
-        self.context.hand_over(request, parts)
+        self.context.hand_over(request, parts, begin_ns, alignment_ns)
     }
 
     fn end(&mut self) -> Result<()> {
@@ -143,7 +154,7 @@ impl InputTask {
         self.context.ended()?;
         loop {
             match self.context.next_errand()? {
-                Errand::Checkpoint(request) => self.capture(&request)?,
+                Errand::Checkpoint(request) => self.capture(&request, 0)?,
                 Errand::Completed(_) => {}
                 Errand::Exit => return Ok(()),
             }
@@ -167,6 +178,21 @@ impl TaskContext {
         self.metrics.busy_ns.add((monotonic_ns() - from_ns).saturating_sub(waited));
     }
 
+    /// Writes ahead for a checkpoint that is being prepared; `true` if more is to be written.
+    pub fn prepare(&mut self, chain: &mut Chain) -> Result<bool> {
+        let Some(preparation) = self.control.preparation(self.prepared) else { return Ok(false) };
+        let begin_ns = monotonic_ns();
+        let hand_over = |part| self.work.send(Work::Ahead { attempt: self.attempt, part }).map_err(|_| cancelled());
+        let done = chain.write_ahead(preparation, self.now_ms(), hand_over)?;
+        self.longest_stop_ns = self.longest_stop_ns.max(monotonic_ns() - begin_ns);
+        if done {
+            self.prepared = preparation.id;
+            let event = Event::Prepared { attempt: self.attempt, id: preparation.id, subtask: self.subtask };
+            self.events.send(event).map_err(|_| cancelled())?;
+        }
+        Ok(!done)
+    }
+
     /// A checkpoint that was asked for since the last call.
     pub fn newly_requested(&mut self) -> Option<u64> {
         let id = self.control.requested();
@@ -181,9 +207,16 @@ impl TaskContext {
         (id > std::mem::replace(&mut self.completed, id)).then_some(id)
     }
 
-    /// Gives what was captured to the checkpoint thread.
-    pub fn hand_over(&self, request: &Request, parts: Vec<Part>) -> Result<()> {
-        let work = Work::Snapshot { attempt: self.attempt, id: request.barrier.checkpoint_id, subtask: self.subtask, place: request.place.clone(), parts };
+    /// Gives what was captured since `begin_ns` to the checkpoint thread.
+    pub fn hand_over(&mut self, request: &Request, parts: Vec<Part>, begin_ns: u64, alignment_ns: u64) -> Result<()> {
+        let times = CheckpointTimes {
+            start_delay_ns: (begin_ns - alignment_ns).saturating_sub(request.injected_ns),
+            alignment_ns,
+            stop_ns: std::mem::take(&mut self.longest_stop_ns).max(monotonic_ns() - begin_ns),
+        };
+        times.publish(&self.metrics);
+        let (attempt, subtask, place) = (self.attempt, self.subtask, request.place.clone());
+        let work = Work::Snapshot { attempt, id: request.barrier.checkpoint_id, subtask, place, times, parts };
         self.work.send(work).map_err(|_| cancelled())
     }
 
@@ -217,7 +250,7 @@ impl TaskContext {
 }
 
 impl Hold {
-    /// Input that is quiet this long has nothing to wait for.
+    /// Nothing is released twice within this time while input is quiet.
     pub const QUIET: Duration = Duration::from_millis(2);
     /// Nothing is held longer than this, even when input never is quiet.
     const MAX_MS: i64 = 10;
@@ -228,6 +261,12 @@ impl Hold {
 
     pub fn release(&mut self) {
         self.since_ms = None;
+        self.released_ns = monotonic_ns();
+    }
+
+    /// How long to wait for more before what is held goes out.
+    pub fn rest(&self) -> Duration {
+        Self::QUIET.saturating_sub(Duration::from_nanos(monotonic_ns() - self.released_ns))
     }
 
     pub fn is_held(&self) -> bool {

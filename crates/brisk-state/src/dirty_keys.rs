@@ -3,6 +3,11 @@
 //! A key is *dirty* when it changed since the last snapshot, and *kept* when a former snapshot holds it. A key that is
 //! removed while it is kept must be named as gone by the next incremental snapshot; one that never reached a snapshot
 //! leaves no trace.
+//!
+//! A snapshot is written in one part or in several, with changes in between: a part takes the dirty keys in the order of
+//! their ids, beginning where the last one stopped, so that keys that change all the time do not keep the others waiting.
+//! Until the order begins anew no key comes twice, but for one that was removed and came back, which is known from
+//! `deleted`; both are announced by [`SnapshotWriter::supersede`].
 
 use std::collections::HashSet;
 
@@ -23,6 +28,8 @@ pub struct DirtyKeys {
     dirty: IdBitmap,
     kept: IdBitmap,
     deleted: DeletedKeys,
+    /// The id at which the next part of a snapshot begins.
+    next: u32,
 }
 
 /// Keys to be named as gone, encoded, with their stable hashes.
@@ -94,10 +101,12 @@ impl DirtyKeys {
         key_groups: u16,
         rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
-        self.write_some(writer, table, (index, &index.ids()), prefix, key_groups, rows)
+        let all = if writer.kind() == SnapshotKind::Full { index.ids() } else { Vec::new() };
+        self.write_some(writer, table, (index, &all), prefix, key_groups, rows)
     }
 
-    /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `all` are the ids of this one.
+    /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `all` are the ids of this one, which only a
+    /// full snapshot needs.
     pub fn write_some(
         &mut self,
         writer: &mut dyn SnapshotWriter,
@@ -107,16 +116,40 @@ impl DirtyKeys {
         key_groups: u16,
         mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
-        let ids: Vec<u32> = match writer.kind() {
-            SnapshotKind::Full => all.to_vec(),
-            SnapshotKind::Incremental => self.dirty.iter().filter(|id| index.contains_id(*id)).collect(),
-        };
+        if writer.kind() == SnapshotKind::Full {
+            self.dirty.clear();
+            self.dirty.insert_all(all);
+            self.next = 0;
+        }
+        let (ids, begins_anew) = self.next_part(index, writer.room());
+        if begins_anew && !ids.is_empty() {
+            writer.supersede(table);
+        }
         for chunk in ids.chunks(CHUNK) {
             put(writer, table, index, prefix, key_groups, chunk, rows(chunk)?)?;
             self.kept.insert_all(chunk);
         }
-        self.dirty.clear();
+        writer.left_out(self.dirty.count());
         Ok(())
+    }
+
+    /// Takes up to `room` dirty keys, and says whether an earlier part of the snapshot may have some of them.
+    fn next_part(&mut self, index: &KeyIndex, room: usize) -> (Vec<u32>, bool) {
+        let alive = |id: &u32| index.contains_id(*id);
+        let mut ids: Vec<u32> = self.dirty.iter_from(self.next).filter(alive).take(room).collect();
+        let begins_anew = self.next == 0 || ids.len() < room;
+        if self.next > 0 && ids.len() < room {
+            ids.extend(self.dirty.iter().take_while(|id| *id < self.next).filter(alive).take(room - ids.len()));
+        }
+        if ids.len() < room {
+            // That was all.
+            self.dirty.clear();
+            self.next = 0;
+        } else {
+            self.dirty.remove_all(&ids);
+            self.next = ids.last().map_or(self.next, |last| last + 1);
+        }
+        (ids, begins_anew)
     }
 
     /// Says that a snapshot holds `ids`: after a restore.
@@ -161,6 +194,9 @@ impl DeletedKeys {
         let keys = std::mem::take(&mut self.keys);
         if writer.kind() == SnapshotKind::Full {
             return Ok(());
+        }
+        if !keys.is_empty() {
+            writer.supersede(table);
         }
         let mut named = HashSet::new();
         for chunk in keys.chunks(CHUNK) {

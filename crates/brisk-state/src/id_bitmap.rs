@@ -44,13 +44,25 @@ impl IdBitmap {
         self.words.get(word).is_some_and(|w| w & bit != 0)
     }
 
+    /// How many ids there are.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// The ids from `first` on, in ascending order.
+    pub fn iter_from(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
+        let (start, bit) = place(first);
+        let word = move |i: usize, word: u64| if i == start { word & !(bit - 1) } else { word };
+        self.words.iter().enumerate().skip(start).flat_map(move |(i, &w)| Bits { word: word(i, w), base: i as u32 * 64 })
+    }
+
     pub fn clear(&mut self) {
         self.words.clear();
     }
 
     /// The ids in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().enumerate().flat_map(|(i, &word)| Bits { word, base: i as u32 * 64 })
+        self.iter_from(0)
     }
 
     pub fn bytes(&self) -> usize {
@@ -92,5 +104,8 @@ mod tests {
         }
         assert!(set.remove(63) && !set.remove(63) && !set.remove(100_000));
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 130]);
+        assert_eq!(set.iter_from(64).collect::<Vec<_>>(), [64, 130]);
+        assert_eq!(set.iter_from(65).collect::<Vec<_>>(), [130]);
+        assert_eq!((set.count(), set.iter_from(9000).count()), (3, 0));
     }
 }

@@ -26,6 +26,9 @@ pub struct MemoryWriter<'a> {
     subtask: usize,
     /// What this writer put: a further put of the same key adds rows.
     put: HashSet<(String, Vec<u8>)>,
+    room: usize,
+    /// Keys that were left out for want of room.
+    left_out: usize,
 }
 
 /// Reads the key groups of one subtask.
@@ -41,7 +44,7 @@ impl MemorySnapshot {
             self.tables.values_mut().for_each(|t| t.retain(|_, (group, _)| !key_groups.contains(group)));
             self.operator_state.remove(&subtask);
         }
-        MemoryWriter { snapshot: self, kind, subtask, put: HashSet::new() }
+        MemoryWriter { snapshot: self, kind, subtask, put: HashSet::new(), room: usize::MAX, left_out: 0 }
     }
 
     pub fn reader(&self, key_groups: Range<u16>) -> MemoryReader<'_> {
@@ -54,9 +57,32 @@ impl MemorySnapshot {
     }
 }
 
+impl MemoryWriter<'_> {
+    /// Makes this one part of a snapshot, for so many keys.
+    pub fn with_room(self, room: usize) -> Self {
+        Self { room, ..self }
+    }
+
+    pub fn left_out_keys(&self) -> usize {
+        self.left_out
+    }
+}
+
 impl SnapshotWriter for MemoryWriter<'_> {
     fn kind(&self) -> SnapshotKind {
         self.kind
+    }
+
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn left_out(&mut self, keys: usize) {
+        self.left_out += keys;
+    }
+
+    fn supersede(&mut self, table: &str) {
+        self.put.retain(|(of, _)| of != table);
     }
 
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
@@ -68,6 +94,7 @@ impl SnapshotWriter for MemoryWriter<'_> {
             let key = keys.value(i).to_vec();
             let entry = entries.entry(key.clone()).or_insert_with(|| (*group, Vec::new()));
             if self.put.insert((table.to_owned(), key)) {
+                self.room = self.room.saturating_sub(1);
                 *entry = (*group, Vec::new());
             }
             entry.1.push(rows.slice(i, 1));
@@ -159,5 +186,33 @@ mod tests {
         read.sort_unstable();
         assert_eq!(read, [1, 1, 1, 2]);
         assert_eq!(again.len(), 2);
+    }
+
+    /// Keys change, go and come back between the parts of a snapshot; what was written of them last counts.
+    #[test]
+    fn parts_of_a_snapshot_add_up_to_what_there_is_at_its_end() {
+        let mut random = 7u64;
+        let mut next = move |bound: u64| {
+            random = brisk_core::key_group::mix(random, 0x1234_5678_9abc);
+            random % bound
+        };
+        for kind in [SnapshotKind::Full, SnapshotKind::Incremental] {
+            let mut index = KeyIndex::new(vec![DataType::Int64]).unwrap();
+            let (mut dirty, mut ids, mut snapshot) = (DirtyKeys::default(), Vec::new(), MemorySnapshot::default());
+            for part in 0..60 {
+                let keys: Vec<i64> = (0..20).map(|_| next(50) as i64).collect();
+                let column: ArrayRef = Arc::new(Int64Array::from(keys.clone()));
+                index.insert(&[column], keys.len(), &mut ids).unwrap();
+                dirty.mark_all(&ids);
+                let gone: Vec<u32> = index.ids().into_iter().filter(|_| next(4) == 0).collect();
+                dirty.remove(&index, &gone).unwrap();
+                index.remove(&gone);
+                let (kind, room) = (if part == 0 { kind } else { SnapshotKind::Incremental }, if part == 59 { usize::MAX } else { next(6) as usize });
+                let mut writer = snapshot.writer(kind, 0, 0..128).with_room(room);
+                dirty.write(&mut writer, "t", &index, 128, |ids| Ok(rows(&index, ids, 1))).unwrap();
+                assert!(room < usize::MAX || writer.left_out_keys() == 0);
+            }
+            assert_eq!(snapshot.keys("t"), index.len());
+        }
     }
 }

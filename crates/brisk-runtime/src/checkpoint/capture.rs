@@ -1,7 +1,7 @@
 //! What an operator hands over at a barrier, kept by reference until the writer thread encodes it.
 //!
 //! Arrow arrays are shared, so a capture costs the compute thread a few reference counts a block; only key groups are
-//! copied.
+//! copied. A capture is a whole snapshot, or a part of one with room for so many keys.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,31 @@ pub(crate) struct Capture {
     pub kind: SnapshotKind,
     pub tables: BTreeMap<String, TableCapture>,
     pub states: BTreeMap<String, Blob>,
+    room: usize,
+    /// Keys that the operator left out for want of room.
+    pub left_out: usize,
 }
 
 #[derive(Debug, Default)]
 pub(crate) struct TableCapture {
     pub puts: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
     pub deletes: Vec<(UInt16Array, BinaryArray)>,
+    /// What this part says of a key counts over what earlier parts of the snapshot say.
+    pub supersedes: bool,
 }
 
 impl Capture {
     pub fn new(kind: SnapshotKind) -> Self {
-        Self { kind, tables: BTreeMap::new(), states: BTreeMap::new() }
+        Self::part(kind, usize::MAX)
+    }
+
+    /// A part of a snapshot with room for so many keys.
+    pub fn part(kind: SnapshotKind, room: usize) -> Self {
+        Self { kind, tables: BTreeMap::new(), states: BTreeMap::new(), room, left_out: 0 }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty())
     }
 
     fn table(&mut self, name: &str) -> &mut TableCapture {
@@ -42,6 +56,18 @@ impl SnapshotWriter for Capture {
         self.kind
     }
 
+    fn room(&self) -> usize {
+        self.room
+    }
+
+    fn left_out(&mut self, keys: usize) {
+        self.left_out += keys;
+    }
+
+    fn supersede(&mut self, table: &str) {
+        self.table(table).supersedes = true;
+    }
+
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
         if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
             let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
@@ -50,6 +76,8 @@ impl SnapshotWriter for Capture {
         if !keys.is_empty() {
             let entry = (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone());
             self.table(table).puts.push(entry);
+            // A key has a row or more.
+            self.room = self.room.saturating_sub(keys.len());
         }
         Ok(())
     }

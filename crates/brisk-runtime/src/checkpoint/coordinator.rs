@@ -1,11 +1,11 @@
 //! When checkpoints begin, end and fail: a pure state machine, `step(now, event) -> actions`.
 //!
 //! ```text
-//!            interval, request            all acks            durable
-//!   idle ------------------------> acks --------> storing ------------> idle     (Completed)
-//!    ^                              |                |
-//!    +------------------------------+----------------+                          (Aborted: timeout, failure)
-//!   all tasks ended: one last checkpoint, then Finish
+//!        interval, request           all prepared,         all acks            durable
+//!   idle ---------------> preparing ---------------> acks --------> storing ------------> idle     (Completed)
+//!    ^                     |          or long enough   |                |
+//!    +---------------------+---------------------------+----------------+                (Aborted: timeout, failure)
+//!   all tasks ended: one last checkpoint, which needs no preparation, then Finish
 //! ```
 //!
 //! One checkpoint runs at a time. A full snapshot is asked of every operator after a start, after a savepoint and after a
@@ -35,6 +35,11 @@ pub(crate) enum Event {
         kind: Kind,
         request: u64,
     },
+    /// The subtask has written ahead what is worth it.
+    Prepared {
+        id: u64,
+        subtask: SubtaskId,
+    },
     Acked {
         id: u64,
         subtask: SubtaskId,
@@ -54,11 +59,16 @@ pub(crate) enum Event {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    Inject {
+    /// A checkpoint begins: tasks may write ahead.
+    Prepare {
         id: u64,
         kind: Kind,
         full: bool,
         request: Option<u64>,
+    },
+    Inject {
+        id: u64,
+        full: bool,
     },
     /// Every subtask has answered: write the manifest.
     Store {
@@ -91,6 +101,8 @@ pub(crate) struct Settings {
     pub interval_ms: Option<i64>,
     pub min_pause_ms: i64,
     pub timeout_ms: i64,
+    /// The longest time of preparation.
+    pub prepare_ms: i64,
     pub incremental: bool,
     pub tolerable_failures: u32,
     /// Whether a bounded job ends with a checkpoint or commit.
@@ -118,8 +130,17 @@ struct Running {
     id: u64,
     kind: Kind,
     started_ms: i64,
+    full: bool,
+    /// Who has not prepared, or not answered.
     missing: BTreeSet<SubtaskId>,
-    storing: bool,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Preparing,
+    Acks,
+    Storing,
 }
 
 impl Coordinator {
@@ -147,6 +168,7 @@ impl Coordinator {
     /// When [`Event::Tick`] is due.
     pub fn next_tick_ms(&self) -> Option<i64> {
         match &self.running {
+            Some(running) if running.stage == Stage::Preparing => Some(running.started_ms + self.settings.prepare_ms),
             Some(running) => Some(running.started_ms + self.settings.timeout_ms),
             None if self.closing => None,
             None => self.next_start_ms(),
@@ -159,11 +181,15 @@ impl Coordinator {
             Event::Tick => self.expire(now_ms, &mut actions),
             Event::Request { request, .. } if self.closing => actions.push(Action::Refused { request }),
             Event::Request { kind, request } => self.waiting.push_back((kind, request)),
+            Event::Prepared { id, subtask } => self.prepared(id, subtask, &mut actions),
             Event::Acked { id, subtask } => self.acked(id, subtask, &mut actions),
             Event::Stored { id } => self.stored(now_ms, id, &mut actions),
             Event::StoreFailed { id, reason } => self.abort(now_ms, id, reason, &mut actions),
             Event::Ended { subtask } => {
                 self.ended.insert(subtask);
+                if let Some(running) = &self.running {
+                    self.prepared(running.id, subtask, &mut actions);
+                }
             }
         }
         self.start_next(now_ms, &mut actions);
@@ -177,17 +203,28 @@ impl Coordinator {
 
     fn expire(&mut self, now_ms: i64, actions: &mut Vec<Action>) {
         let Some(running) = &self.running else { return };
+        if running.stage == Stage::Preparing && now_ms >= running.started_ms + self.settings.prepare_ms {
+            return self.inject(actions);
+        }
         if now_ms >= running.started_ms + self.settings.timeout_ms {
             let (id, missing) = (running.id, running.missing.len());
             self.abort(now_ms, id, format!("not complete within {} ms; {missing} subtasks have not answered", self.settings.timeout_ms), actions);
         }
     }
 
-    fn acked(&mut self, id: u64, subtask: SubtaskId, actions: &mut Vec<Action>) {
-        let Some(running) = self.running.as_mut().filter(|r| r.id == id && !r.storing) else { return };
+    fn prepared(&mut self, id: u64, subtask: SubtaskId, actions: &mut Vec<Action>) {
+        let Some(running) = self.running.as_mut().filter(|r| r.id == id && r.stage == Stage::Preparing) else { return };
         running.missing.remove(&subtask);
         if running.missing.is_empty() {
-            running.storing = true;
+            self.inject(actions);
+        }
+    }
+
+    fn acked(&mut self, id: u64, subtask: SubtaskId, actions: &mut Vec<Action>) {
+        let Some(running) = self.running.as_mut().filter(|r| r.id == id && r.stage == Stage::Acks) else { return };
+        running.missing.remove(&subtask);
+        if running.missing.is_empty() {
+            running.stage = Stage::Storing;
             actions.push(Action::Store { id });
         }
     }
@@ -225,9 +262,9 @@ impl Coordinator {
         } else if self.closing {
             // A stop: the savepoint is complete, the tasks are about to end.
         } else if let Some((kind, request)) = self.waiting.pop_front() {
-            self.inject(now_ms, kind, Some(request), actions);
+            self.begin(now_ms, kind, Some(request), actions);
         } else if self.next_start_ms().is_some_and(|due| now_ms >= due) {
-            self.inject(now_ms, Kind::Checkpoint, None, actions);
+            self.begin(now_ms, Kind::Checkpoint, None, actions);
         }
     }
 
@@ -235,10 +272,10 @@ impl Coordinator {
     fn end(&mut self, now_ms: i64, actions: &mut Vec<Action>) {
         if !self.closing {
             if let Some((kind, request)) = self.waiting.pop_front() {
-                return self.inject(now_ms, kind, Some(request), actions);
+                return self.begin(now_ms, kind, Some(request), actions);
             }
             if self.settings.final_checkpoint {
-                return self.inject(now_ms, Kind::Final, None, actions);
+                return self.begin(now_ms, Kind::Final, None, actions);
             }
         }
         self.finish(actions);
@@ -251,14 +288,27 @@ impl Coordinator {
         actions.push(Action::Finish);
     }
 
-    fn inject(&mut self, now_ms: i64, kind: Kind, request: Option<u64>, actions: &mut Vec<Action>) {
+    fn begin(&mut self, now_ms: i64, kind: Kind, request: Option<u64>, actions: &mut Vec<Action>) {
         let id = self.next_id;
         self.next_id += 1;
         self.last_start_ms = now_ms;
         self.closing |= matches!(kind, Kind::Final | Kind::Savepoint { stop: true });
-        let full = self.chain_broken || !self.settings.incremental || kind != Kind::Checkpoint;
-        self.running = Some(Running { id, kind, started_ms: now_ms, missing: (0..self.settings.subtasks).collect(), storing: false });
-        actions.push(Action::Inject { id, kind, full, request });
+        let full = self.chain_broken || !self.settings.incremental || matches!(kind, Kind::Savepoint { .. });
+        let missing: BTreeSet<SubtaskId> = (0..self.settings.subtasks).filter(|s| !self.ended.contains(s)).collect();
+        let ended = missing.is_empty();
+        self.running = Some(Running { id, kind, started_ms: now_ms, full, missing, stage: Stage::Preparing });
+        actions.push(Action::Prepare { id, kind, full, request });
+        if ended {
+            self.inject(actions);
+        }
+    }
+
+    /// Lets the barrier go.
+    fn inject(&mut self, actions: &mut Vec<Action>) {
+        let Some(running) = self.running.as_mut() else { return };
+        running.stage = Stage::Acks;
+        running.missing = (0..self.settings.subtasks).collect();
+        actions.push(Action::Inject { id: running.id, full: running.full });
     }
 }
 
@@ -278,6 +328,7 @@ mod tests {
                 "checkpoint" => Event::Request { kind: Kind::Checkpoint, request: number(2) },
                 "savepoint" => Event::Request { kind: Kind::Savepoint { stop: false }, request: number(2) },
                 "stop" => Event::Request { kind: Kind::Savepoint { stop: true }, request: number(2) },
+                "prepared" => Event::Prepared { id: number(2), subtask: number(3) as usize },
                 "ack" => Event::Acked { id: number(2), subtask: number(3) as usize },
                 "stored" => Event::Stored { id: number(2) },
                 "failed" => Event::StoreFailed { id: number(2), reason: "disk".into() },
@@ -297,7 +348,8 @@ mod tests {
             Kind::Final => " final",
         };
         match action {
-            Action::Inject { id, kind, full, .. } => format!("inject {id}{}{}", form(kind), if *full { " full" } else { "" }),
+            Action::Prepare { id, kind, full, .. } => format!("prepare {id}{}{}", form(kind), if *full { " full" } else { "" }),
+            Action::Inject { id, full } => format!("inject {id}{}", if *full { " full" } else { "" }),
             Action::Store { id } => format!("store {id}"),
             Action::Completed { id, .. } => format!("completed {id}"),
             Action::Aborted { id, reason, .. } => format!("aborted {id} ({})", reason.split(';').next().expect("a first part")),
@@ -308,7 +360,16 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings { subtasks: 2, interval_ms: Some(100), min_pause_ms: 50, timeout_ms: 1000, incremental: true, tolerable_failures: 1, final_checkpoint: true }
+        Settings {
+            subtasks: 2,
+            interval_ms: Some(100),
+            min_pause_ms: 50,
+            timeout_ms: 1000,
+            prepare_ms: 30,
+            incremental: true,
+            tolerable_failures: 1,
+            final_checkpoint: true,
+        }
     }
 
     #[test]
@@ -316,16 +377,24 @@ mod tests {
         check(
             settings(),
             "50 tick ->
-             100 tick -> inject 1 full
+             100 tick -> prepare 1 full
+             101 prepared 1 1 ->
+             102 ack 1 0 ->
+             103 prepared 1 0 -> inject 1 full
+             104 prepared 1 0 ->
              110 ack 1 0 ->
              120 ack 1 1 -> store 1
              180 stored 1 -> completed 1
              200 tick ->
-             230 tick -> inject 2
-             240 ack 2 1 ->
-             250 ack 1 0 ->
-             260 ack 2 0 -> store 2
-             265 stored 2 -> completed 2",
+             230 tick -> prepare 2
+             231 prepared 2 1 ->
+             231 prepared 1 0 ->
+             259 tick ->
+             260 tick -> inject 2
+             265 ack 2 1 ->
+             265 ack 1 0 ->
+             266 ack 2 0 -> store 2
+             267 stored 2 -> completed 2",
         );
     }
 
@@ -333,9 +402,12 @@ mod tests {
     fn after_a_failure_the_next_is_full_and_after_too_many_the_job_fails() {
         check(
             settings(),
-            "100 tick -> inject 1 full
+            "100 tick -> prepare 1 full
+             130 tick -> inject 1 full
              1100 tick -> aborted 1 (not complete within 1000 ms)
-             1150 tick -> inject 2 full
+             1150 tick -> prepare 2 full
+             1151 prepared 2 0 ->
+             1151 prepared 2 1 -> inject 2 full
              1160 ack 1 0 ->
              1160 ack 2 0 ->
              1170 ack 2 1 -> store 2
@@ -347,15 +419,18 @@ mod tests {
     fn a_savepoint_waits_for_the_checkpoint_and_breaks_the_chain() {
         check(
             settings(),
-            "100 tick -> inject 1 full
+            "100 tick -> prepare 1 full
+             101 prepared 1 0 ->
+             101 prepared 1 1 -> inject 1 full
              101 savepoint 7 ->
              102 ack 1 0 ->
              103 ack 1 1 -> store 1
-             104 stored 1 -> completed 1, inject 2 savepoint full
-             105 ack 2 0 ->
-             106 ack 2 1 -> store 2
-             107 stored 2 -> completed 2
-             204 tick -> inject 3 full",
+             104 stored 1 -> completed 1, prepare 2 savepoint full
+             134 tick -> inject 2 full
+             135 ack 2 0 ->
+             136 ack 2 1 -> store 2
+             137 stored 2 -> completed 2
+             204 tick -> prepare 3 full",
         );
     }
 
@@ -363,7 +438,9 @@ mod tests {
     fn a_stop_ends_the_job_without_another_checkpoint() {
         check(
             settings(),
-            "10 stop 1 -> inject 1 stop full
+            "10 stop 1 -> prepare 1 stop full
+             10 prepared 1 0 ->
+             10 prepared 1 1 -> inject 1 full
              11 checkpoint 2 -> refused 2
              12 ack 1 0 ->
              12 ended 0 ->
@@ -378,11 +455,11 @@ mod tests {
         check(
             settings(),
             "10 ended 0 ->
-             100 tick -> inject 1 full
-             110 ended 1 ->
+             100 tick -> prepare 1 full
+             110 ended 1 -> inject 1 full
              111 ack 1 0 ->
              112 ack 1 1 -> store 1
-             113 stored 1 -> completed 1, inject 2 final full
+             113 stored 1 -> completed 1, prepare 2 final, inject 2
              114 ack 2 0 ->
              114 ack 2 1 -> store 2
              115 stored 2 -> completed 2, finish",

@@ -1,5 +1,6 @@
 //! Encoding and decoding of the state file; the format is in the module's description.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 use std::sync::Arc;
 
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::capture::{Capture, TableCapture};
 
-const MAGIC: &[u8; 8] = b"BRSKST01";
+const MAGIC: &[u8; 8] = b"BRSKST02";
+/// Version 1 knows no generations; all is of the first.
+const MAGIC_1: &[u8; 8] = b"BRSKST01";
 /// Directory length and checksum.
 const TRAILER: usize = 12;
 
@@ -36,30 +39,72 @@ struct Entry {
     offset: usize,
     length: usize,
     rows: usize,
+    /// A later generation hides what earlier ones say of its keys.
+    #[serde(default, skip_serializing_if = "is_first")]
+    generation: u32,
 }
 
-/// The file's bytes and its checksum; `None` when there is nothing to write.
-pub(crate) fn encode(capture: &Capture) -> Result<Option<(Vec<u8>, u64)>> {
-    if capture.tables.is_empty() {
-        return Ok(None);
+fn is_first(generation: &u32) -> bool {
+    *generation == 0
+}
+
+/// A state file that grows by the parts of one snapshot, each encoded when it comes.
+pub(crate) struct FileBuilder {
+    out: Vec<u8>,
+    directory: Vec<Entry>,
+    /// The newest generation of every table.
+    generations: BTreeMap<String, u32>,
+}
+
+impl FileBuilder {
+    pub fn new() -> Self {
+        Self { out: MAGIC.to_vec(), directory: Vec::new(), generations: BTreeMap::new() }
     }
-    let mut out = MAGIC.to_vec();
-    let mut directory = Vec::new();
-    for (table, entries) in &capture.tables {
-        for (form, batches) in [(Form::Put, put_batches(entries)?), (Form::Delete, delete_batches(entries)?)] {
-            let Some(first) = batches.first() else { continue };
-            let (offset, schema) = (out.len(), first.schema());
-            write_stream(&mut out, &schema, &batches)?;
-            let rows = batches.iter().map(RecordBatch::num_rows).sum();
-            directory.push(Entry { table: table.clone(), form, offset, length: out.len() - offset, rows });
+
+    /// Adds a part that was written ahead.
+    pub fn add(&mut self, part: &Capture) -> Result<()> {
+        self.encode(part, false)
+    }
+
+    /// Adds what was captured at the barrier: all that it says counts, also of an operator that knows nothing of parts.
+    pub fn add_last(&mut self, part: &Capture) -> Result<()> {
+        self.encode(part, true)
+    }
+
+    fn encode(&mut self, part: &Capture, is_last: bool) -> Result<()> {
+        for (table, entries) in &part.tables {
+            let generation = match self.generations.get_mut(table) {
+                Some(generation) => {
+                    *generation += u32::from(entries.supersedes || is_last);
+                    *generation
+                }
+                None => 0,
+            };
+            for (form, batches) in [(Form::Put, put_batches(entries)?), (Form::Delete, delete_batches(entries)?)] {
+                let Some(first) = batches.first() else { continue };
+                let (offset, schema) = (self.out.len(), first.schema());
+                write_stream(&mut self.out, &schema, &batches)?;
+                let rows = batches.iter().map(RecordBatch::num_rows).sum();
+                self.directory.push(Entry { table: table.clone(), form, offset, length: self.out.len() - offset, rows, generation });
+                self.generations.insert(table.clone(), generation);
+            }
         }
+        Ok(())
     }
-    let directory = serde_json::to_vec(&directory).map_err(|e| Error::internal(format!("cannot write a state file's directory: {e}")))?;
-    out.extend_from_slice(&directory);
-    out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
-    let checksum = hash_bytes(&out);
-    out.extend_from_slice(&checksum.to_le_bytes());
-    Ok(Some((out, checksum)))
+
+    /// The file's bytes and its checksum; `None` when there is nothing to write.
+    pub fn finish(self) -> Result<Option<(Vec<u8>, u64)>> {
+        let Self { mut out, directory, .. } = self;
+        if directory.is_empty() {
+            return Ok(None);
+        }
+        let directory = serde_json::to_vec(&directory).map_err(|e| Error::internal(format!("cannot write a state file's directory: {e}")))?;
+        out.extend_from_slice(&directory);
+        out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
+        let checksum = hash_bytes(&out);
+        out.extend_from_slice(&checksum.to_le_bytes());
+        Ok(Some((out, checksum)))
+    }
 }
 
 /// A state file in memory whose checksum was verified.
@@ -80,7 +125,7 @@ impl StateFile {
     /// Verifies the bytes against the checksum inside and the one that the manifest expects.
     pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
         let damaged = |what: &str| Error::corrupt(format!("damaged state file: {what}"));
-        if bytes.len() < MAGIC.len() + TRAILER || &bytes[..MAGIC.len()] != MAGIC {
+        if bytes.len() < MAGIC.len() + TRAILER || ![MAGIC, MAGIC_1].contains(&bytes[..MAGIC.len()].try_into().expect("eight bytes")) {
             return Err(damaged("it does not begin as one"));
         }
         let body = bytes.len() - 8;
@@ -98,9 +143,15 @@ impl StateFile {
         Ok(Self { bytes, directory: directory.into() })
     }
 
-    pub fn read(&self, table: &str, form: Form) -> Result<Vec<Entries>> {
+    /// The number of generations of a table.
+    pub fn generations(&self, table: &str) -> u32 {
+        self.directory.iter().filter(|e| e.table == table).map(|e| e.generation + 1).max().unwrap_or(0)
+    }
+
+    pub fn read(&self, table: &str, form: Form, generation: u32) -> Result<Vec<Entries>> {
         let mut out = Vec::new();
-        for entry in self.directory.iter().filter(|e| e.table == table && e.form == form) {
+        let wanted = |e: &&Entry| e.table == table && e.form == form && e.generation == generation;
+        for entry in self.directory.iter().filter(wanted) {
             let section = self.bytes.slice(entry.offset..entry.offset + entry.length);
             for batch in StreamReader::try_new(Cursor::new(section), None)? {
                 out.push(split_columns(&batch?)?);
@@ -168,18 +219,32 @@ mod tests {
         let rows = RecordBatch::try_from_iter([("sum", column)]).unwrap();
         capture.put("sums", &[3, 4], &BinaryArray::from(vec![b"a".as_slice(), b"b"]), &rows).unwrap();
         capture.delete("sums", &[5], &BinaryArray::from(vec![b"c".as_slice()])).unwrap();
-        encode(&capture).unwrap().unwrap()
+        let mut file = FileBuilder::new();
+        file.add(&capture).unwrap();
+        file.finish().unwrap().unwrap()
     }
 
     #[test]
     fn what_is_written_is_read() {
         let (bytes, checksum) = sample();
         let file = StateFile::open(bytes.into(), checksum).unwrap();
-        let puts = file.read("sums", Form::Put).unwrap();
+        assert_eq!((file.generations("sums"), file.generations("other")), (1, 0));
+        let puts = file.read("sums", Form::Put, 0).unwrap();
         assert_eq!((puts[0].key_groups.values().to_vec(), puts[0].keys.value(1)), (vec![3, 4], b"b".as_slice()));
         assert_eq!(puts[0].rows.column(0).as_primitive::<arrow_array::types::Int64Type>().values(), &[10, 20]);
-        assert_eq!(file.read("sums", Form::Delete).unwrap()[0].keys.value(0), b"c");
-        assert!(file.read("other", Form::Put).unwrap().is_empty());
+        assert_eq!(file.read("sums", Form::Delete, 0).unwrap()[0].keys.value(0), b"c");
+        assert!(file.read("other", Form::Put, 0).unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_of_version_1_are_read() {
+        let (mut bytes, _) = sample();
+        bytes[..8].copy_from_slice(MAGIC_1);
+        let body = bytes.len() - 8;
+        let checksum = hash_bytes(&bytes[..body]);
+        bytes[body..].copy_from_slice(&checksum.to_le_bytes());
+        let read = StateFile::open(bytes.into(), checksum).unwrap().read("sums", Form::Put, 0).unwrap();
+        assert_eq!(read[0].keys.value(1), b"b");
     }
 
     #[test]

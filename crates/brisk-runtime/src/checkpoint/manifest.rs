@@ -62,11 +62,18 @@ pub struct SourceManifest {
 pub struct FileRef {
     /// Relative to the store's root.
     pub path: String,
+    /// Where it begins in the object, which small files share.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub offset: u64,
     pub bytes: u64,
     #[serde(with = "hex_u64")]
     pub checksum: u64,
     /// Whether it holds everything up to its barrier, or what changed since the file before it.
     pub full: bool,
+}
+
+fn is_zero(offset: &u64) -> bool {
+    *offset == 0
 }
 
 /// Bytes that are shown as text where they are text.
@@ -196,7 +203,7 @@ mod tests {
 
     fn sample() -> Manifest {
         let subtask = SubtaskManifest {
-            files: vec![FileRef { path: "chk-1/ab-0.state".into(), bytes: 9, checksum: u64::MAX - 1, full: true }],
+            files: vec![FileRef { path: "chk-1/ab-0.state".into(), offset: 7, bytes: 9, checksum: u64::MAX - 1, full: true }],
             states: BTreeMap::from([("text".into(), Blob(b"{\"a\":1}".to_vec())), ("bytes".into(), Blob(vec![0xff, 0x00, 0x80]))]),
             ..SubtaskManifest::default()
         };

@@ -1,35 +1,41 @@
 //! Checkpoints: a consistent cut through a running job, on an object store.
 //!
 //! ```text
-//!   coordinator --inject n--> sources --barrier n--> tasks --capture--> writer thread --files--> store
+//!   coordinator --prepare n--> tasks --parts of their state, ahead (see `ahead`)--> writer thread
+//!               --inject n--> sources --barrier n--> tasks --capture--> writer thread --files--> store
 //!        ^                                                                  |
 //!        +---- acks of all subtasks; then the manifest, last and atomic ----+--> commit of the sinks
 //! ```
+//!
+//! A task is stopped while it captures: for a few keys, since the others were written between batches before. Encoding,
+//! compressing, writing, flushing and reading back are the writer thread's.
 //!
 //! # Layout of a job's directory
 //!
 //! ```text
 //!   chk-12/manifest.json                 what checkpoint 12 consists of; without it there is no checkpoint 12
-//!   chk-12/<operator id>-<subtask>.state what one operator's subtask wrote at barrier 12
+//!   chk-12/<operator id>-<subtask>.state what one operator's subtask wrote for checkpoint 12
+//!   chk-12/small.state                   the same, of all that have little to write, one after the other
 //!   chk-11/...                           kept while checkpoint 11 is retained, or 12 still needs a file of it
 //! ```
 //!
 //! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
 //! anything outside.
 //!
-//! # The state file, version 1
+//! # The state file, version 2
 //!
 //! ```text
-//!   "BRSKST01"                                             8 bytes
+//!   "BRSKST02"                                             8 bytes
 //!   section ...        each an Arrow IPC stream, LZ4       of one table: puts or deletes
-//!   directory          JSON: [{table, form, offset, length, rows}]
+//!   directory          JSON: [{table, form, offset, length, rows, generation}]
 //!   length of the directory                                u32, little endian
 //!   checksum of all that is before it                      u64, little endian: `brisk_core::key_group::hash_bytes`
 //! ```
 //!
 //! The first two columns of a section are the key group (UInt16) and the key (Binary); in a `put` section the table's own
 //! columns follow. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
-//! entries under it; within one file puts count over deletes.
+//! entries under it. A file has generations of a table (0 where none is named): a later one is as a newer file. Within a
+//! generation puts count over deletes. Version 1, which is still read, has one generation.
 //!
 //! # The manifest, version 1
 //!
@@ -45,6 +51,7 @@
 //! - The first snapshot of an operator after a start, a savepoint or a failed checkpoint is a full one, so a chain of
 //!   files has no gap.
 
+pub(crate) mod ahead;
 pub(crate) mod capture;
 pub mod compare;
 pub(crate) mod coordinator;

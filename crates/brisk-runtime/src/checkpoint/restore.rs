@@ -1,11 +1,12 @@
 //! Reading a checkpoint back: choosing a good one, and giving every operator what is its own.
 //!
-//! A chain of files is merged from the newest to the oldest: an entry counts unless a newer file has put or deleted its
-//! key. Files of former subtasks whose key groups this subtask does not own are not opened.
+//! A chain of files is merged from the newest to the oldest, and so are the generations of a file: an entry counts unless
+//! a newer one has put or deleted its key. Files of former subtasks whose key groups this subtask does not own are not opened.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, UInt16Array};
 use arrow_select::filter::{filter, filter_record_batch};
@@ -14,24 +15,29 @@ use brisk_core::key_group::{hash_bytes, key_group_range, mix};
 use brisk_core::snapshot::SnapshotReader;
 use brisk_core::source::SplitState;
 use brisk_core::{Error, Result};
-use bytes::Bytes;
 use hashbrown::HashTable;
 
 use super::file::{Entries, Form, StateFile};
 use super::manifest::{Blob, FileRef, Manifest, OperatorManifest, SubtaskManifest};
 use super::store::{CheckpointStore, MANIFEST};
+use crate::clock::monotonic_ns;
 use crate::job::Restore;
+use crate::lock;
 use crate::status::Restored;
 
-/// Verified files up to this many bytes in all stay in memory until the job has started; others are read again.
-const CACHE_BYTES: u64 = 256 << 20;
+/// Verified files up to this many bytes in all stay in memory until the job has its state; others are read again.
+const CACHE_BYTES: u64 = 512 << 20;
 
 /// A checkpoint all of whose files were found good.
 pub(crate) struct RestorePoint {
     pub manifest: Manifest,
     pub info: Restored,
+    /// Bytes of all files, and how long it took to read and verify them.
+    pub bytes: u64,
+    pub read_ns: u64,
     store: CheckpointStore,
-    cache: HashMap<String, Bytes>,
+    /// By path and offset.
+    cache: Mutex<HashMap<(String, u64), StateFile>>,
 }
 
 /// The checkpoint that `restore` asks for; `None` to start empty.
@@ -92,18 +98,42 @@ fn at_path(path: &str) -> Result<RestorePoint> {
 }
 
 fn verify(store: CheckpointStore, manifest: Manifest, path: String) -> Result<RestorePoint> {
-    let mut cache = HashMap::new();
-    let mut cached = 0;
-    for file in manifest.files() {
-        let bytes = store.get(&file.path)?;
-        StateFile::open(bytes.clone(), file.checksum).map_err(|e| e.context(&file.path))?;
-        if cached + file.bytes <= CACHE_BYTES {
-            cached += file.bytes;
-            cache.insert(file.path.clone(), bytes);
-        }
-    }
+    let begin_ns = monotonic_ns();
+    let files: Vec<&FileRef> = manifest.files().collect();
+    let cache = verified(&store, &files)?;
     let info = Restored { id: manifest.id, path, time_ms: manifest.time_ms, skipped: Vec::new() };
-    Ok(RestorePoint { manifest, info, store, cache })
+    let bytes = manifest.files().map(|f| f.bytes).sum();
+    Ok(RestorePoint { manifest, info, bytes, read_ns: monotonic_ns() - begin_ns, store, cache: Mutex::new(cache) })
+}
+
+/// Reads all files, several at a time, and keeps those that fit.
+fn verified(store: &CheckpointStore, files: &[&FileRef]) -> Result<HashMap<(String, u64), StateFile>> {
+    let (next, cached) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let work = || -> Result<Vec<((String, u64), StateFile)>> {
+        let mut kept = Vec::new();
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let state = read(store, file)?;
+            if cached.fetch_add(file.bytes, Ordering::Relaxed) + file.bytes <= CACHE_BYTES {
+                kept.push(((file.path.clone(), file.offset), state));
+            }
+        }
+        Ok(kept)
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    if threads <= 1 {
+        return Ok(work()?.into_iter().collect());
+    }
+    let broke_down = || Error::internal("a thread that reads a checkpoint broke down");
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let kept = readers.into_iter().map(|r| r.join().map_err(|_| broke_down())?).collect::<Result<Vec<_>>>()?;
+        Ok(kept.into_iter().flatten().collect())
+    })
+}
+
+fn read(store: &CheckpointStore, file: &FileRef) -> Result<StateFile> {
+    let bytes = store.get_part(&file.path, file.offset, file.bytes)?;
+    StateFile::open(bytes, file.checksum).map_err(|e| e.context(&file.path))
 }
 
 impl RestorePoint {
@@ -166,11 +196,13 @@ impl RestorePoint {
     }
 
     fn open(&self, file: &FileRef) -> Result<StateFile> {
-        let bytes = match self.cache.get(&file.path) {
-            Some(bytes) => bytes.clone(),
-            None => self.store.get(&file.path)?,
-        };
-        StateFile::open(bytes, file.checksum).map_err(|e| e.context(&file.path))
+        let cached = lock(&self.cache).get(&(file.path.clone(), file.offset)).cloned();
+        cached.map_or_else(|| read(&self.store, file), Ok)
+    }
+
+    /// Frees what is kept of the files: the job has its state.
+    pub fn forget_files(&self) {
+        lock(&self.cache).clear();
     }
 }
 
@@ -197,16 +229,17 @@ impl SnapshotReader for StateReader {
 
 fn merge(chain: &[StateFile], table: &str, own: &Range<u16>, out: &mut Vec<(BinaryArray, RecordBatch)>) -> Result<()> {
     let mut hidden = HiddenKeys::default();
-    for (age, file) in chain.iter().rev().enumerate() {
-        let puts = file.read(table, Form::Put)?;
+    let generations: Vec<(&StateFile, u32)> = chain.iter().flat_map(|f| (0..f.generations(table)).map(move |g| (f, g))).collect();
+    for (number, (file, generation)) in generations.into_iter().enumerate().rev() {
+        let puts = file.read(table, Form::Put, generation)?;
         for entries in &puts {
             if let Some(live) = live_entries(entries, own, &hidden)? {
                 out.push(live);
             }
         }
-        if age + 1 < chain.len() {
+        if number > 0 {
             puts.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
-            file.read(table, Form::Delete)?.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
+            file.read(table, Form::Delete, generation)?.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
         }
     }
     Ok(())
@@ -266,12 +299,14 @@ fn key_hash(group: u16, key: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::checkpoint::capture::Capture;
+    use crate::checkpoint::file::FileBuilder;
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{ArrayRef, Int64Array};
     use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 
-    /// Each file is written as `a=1 b=2 -c`; the key's first letter is its key group (a is 0). Newest file last.
+    /// Each file is written as `a=1 b=2 -c`, with `|` between generations; the key's first letter is its key group (a is
+    /// 0). Newest file last.
     fn check(files: &[&str], own: Range<u16>, expected: &str) {
         let chain: Vec<_> = files.iter().map(|text| file(text)).collect();
         let mut out = Vec::new();
@@ -286,7 +321,15 @@ mod tests {
     }
 
     fn file(text: &str) -> StateFile {
+        let mut file = FileBuilder::new();
+        text.split('|').for_each(|part| file.add(&capture(part)).unwrap());
+        let (bytes, checksum) = file.finish().unwrap().unwrap();
+        StateFile::open(bytes.into(), checksum).unwrap()
+    }
+
+    fn capture(text: &str) -> Capture {
         let mut capture = Capture::new(SnapshotKind::Incremental);
+        capture.supersede("t");
         for word in text.split_whitespace() {
             let (key, value) = word.trim_start_matches('-').split_once('=').unwrap_or((&word[1..], ""));
             let (group, keys) = (u16::from(key.as_bytes()[0] - b'a'), BinaryArray::from(vec![key.as_bytes()]));
@@ -297,8 +340,7 @@ mod tests {
                 capture.put("t", &[group], &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
             }
         }
-        let (bytes, checksum) = crate::checkpoint::file::encode(&capture).unwrap().unwrap();
-        StateFile::open(bytes.into(), checksum).unwrap()
+        capture
     }
 
     #[test]
@@ -309,5 +351,7 @@ mod tests {
         check(&["a=1 a=2 b=5", "a=9"], 0..26, "a=9 b=5");
         check(&["a=1", "-a a=4"], 0..26, "a=4");
         check(&["a=1 b=2 c=3", "c=4"], 1..3, "b=2 c=4");
+        check(&["a=1 b=2 | a=3 | -b c=1 | c=2 c=3"], 0..26, "a=3 c=2 c=3");
+        check(&["a=1 b=2 c=3", "-a b=4 | a=5 -b | b=6 -a"], 0..26, "b=6 c=3");
     }
 }

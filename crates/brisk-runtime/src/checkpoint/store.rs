@@ -114,6 +114,16 @@ impl CheckpointStore {
         }
     }
 
+    /// A piece of an object.
+    pub(crate) fn get_part(&self, path: &str, offset: u64, length: u64) -> Result<Bytes> {
+        let end = offset.checked_add(length).ok_or_else(|| Error::corrupt(format!("{}/{path} is said to be longer than a file can be", self.root)))?;
+        match block_on(self.objects.get_range(&Path::from(path), offset..end)) {
+            Err(object_store::Error::NotFound { .. }) => Err(Error::corrupt(format!("{}/{path} is missing", self.root))),
+            Ok(bytes) if bytes.len() as u64 != length => Err(Error::corrupt(format!("{}/{path} is too short", self.root))),
+            other => other.map_err(|e| self.error(path, &e)),
+        }
+    }
+
     /// Writes an object and reads it back.
     pub(crate) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
         let bytes = Bytes::from(bytes);

@@ -2,7 +2,9 @@
 //! commits the sinks. Compute threads only hand over references.
 //!
 //! The thread lives as long as the job. It keeps each operator's chain of files, and tells the operator by a flag to
-//! write everything when the deltas have outgrown the full file.
+//! write everything when the deltas have outgrown the full file. Parts that were written ahead are encoded when they come
+//! and become a file with the last one. Small files of a checkpoint are written together, before the manifest: most
+//! checkpoints of most jobs are small, and what they cost is flushing.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,21 +18,26 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::capture::Capture;
 use super::coordinator::SubtaskId;
-use super::file;
+use super::file::FileBuilder;
 use super::manifest::{FileRef, Manifest, SubtaskManifest};
 use super::store::{CheckpointStore, MANIFEST, directory};
 use crate::driver::Event;
+use crate::status::CheckpointTimes;
 
 /// A chain of more deltas than this is replaced by a full file.
 const MAX_DELTAS: usize = 16;
+/// Files up to this size are written together.
+const SMALL_BYTES: usize = 1 << 20;
 
 pub(crate) enum Work {
     /// A new start of the job: forget all chains. `commit` holds what the restored checkpoint left to commit.
     Begin { committers: HashMap<NodeId, Box<dyn Committer>>, commit: Vec<(NodeId, Vec<Vec<u8>>)>, reply: Sender<Result<()>> },
     /// Answers when all work before it is done.
     Drain { reply: Sender<()> },
+    /// What one operator's subtask wrote ahead of a barrier.
+    Ahead { attempt: u32, part: AheadPart },
     /// What one subtask captured at a barrier.
-    Snapshot { attempt: u32, id: u64, subtask: SubtaskId, place: Option<Arc<Place>>, parts: Vec<Part> },
+    Snapshot { attempt: u32, id: u64, subtask: SubtaskId, place: Option<Arc<Place>>, times: CheckpointTimes, parts: Vec<Part> },
     /// All subtasks have answered.
     Store { attempt: u32, id: u64, place: Option<Arc<Place>>, manifest: Manifest, commit: Vec<(NodeId, Vec<Vec<u8>>)> },
 }
@@ -44,11 +51,22 @@ pub(crate) struct Place {
     pub retained: Option<usize>,
 }
 
+/// Some of the state of one node of a subtask.
+pub(crate) struct AheadPart {
+    /// Of the checkpoint.
+    pub id: u64,
+    pub node: NodeId,
+    pub index: usize,
+    pub capture: Capture,
+}
+
 /// What one node of a subtask contributes.
 pub(crate) struct Part {
     pub node: NodeId,
     pub operator_id: Arc<str>,
     pub index: usize,
+    /// Of the whole snapshot.
+    pub kind: SnapshotKind,
     pub capture: Option<Capture>,
     /// Set by the writer thread: the next snapshot is to be a full one.
     pub want_full: Arc<AtomicBool>,
@@ -65,17 +83,33 @@ pub(crate) struct Writer {
     events: Sender<Event>,
     committers: HashMap<NodeId, Box<dyn Committer>>,
     chains: HashMap<(NodeId, usize), Chain>,
+    /// Files that have begun, of one checkpoint.
+    begun: HashMap<(NodeId, usize), FileBuilder>,
+    begun_for: (u32, u64),
+    /// Small files that are written together, one after the other, of one checkpoint.
+    small: Vec<u8>,
+    small_for: (u32, u64),
     /// Bytes written for the checkpoint under way.
     written: u64,
 }
 
 impl Writer {
     pub fn new(events: Sender<Event>) -> Self {
-        Self { events, committers: HashMap::new(), chains: HashMap::new(), written: 0 }
+        Self {
+            events,
+            committers: HashMap::new(),
+            chains: HashMap::new(),
+            begun: HashMap::new(),
+            begun_for: (0, 0),
+            small: Vec::new(),
+            small_for: (0, 0),
+            written: 0,
+        }
     }
 
     /// Works until the other side is gone.
     pub fn run(mut self, work: &Receiver<Work>) {
+        let mut failed: Option<((u32, u64), Error)> = None;
         for item in work {
             let event = match item {
                 Work::Begin { committers, commit, reply } => {
@@ -89,13 +123,20 @@ impl Writer {
                     let _ = reply.send(());
                     continue;
                 }
-                Work::Snapshot { attempt, id, subtask, place, parts } => {
-                    let mut error = None;
-                    let parts = parts.into_iter().map(|p| self.write_part(place.as_deref(), p, &mut error)).collect();
-                    Event::Written { attempt, id, subtask, parts, error }
+                Work::Ahead { attempt, part } => {
+                    if let Err(e) = self.add_ahead(attempt, &part) {
+                        // The file lacks a part now: the operator must not go on with its chain.
+                        failed = Some(((attempt, part.id), e));
+                    }
+                    continue;
+                }
+                Work::Snapshot { attempt, id, subtask, place, times, parts } => {
+                    let mut error = failed.take_if(|(of, _)| *of == (attempt, id)).map(|(_, e)| e);
+                    let parts = parts.into_iter().map(|p| self.write_part((attempt, id), place.as_deref(), p, &mut error)).collect();
+                    Event::Written { attempt, id, subtask, times, parts, error }
                 }
                 Work::Store { attempt, id, place, manifest, commit } => {
-                    let stored = place.as_deref().map_or(Ok(()), |p| self.store(p, &manifest));
+                    let stored = place.as_deref().map_or(Ok(()), |p| self.store((attempt, id), p, &manifest));
                     // Once the manifest is durable a commit that fails is a failure of the job, mended by a restore.
                     let committed = if stored.is_ok() { self.commit(&commit) } else { Ok(()) };
                     Event::Stored { attempt, id, stored, committed, written_bytes: std::mem::take(&mut self.written) }
@@ -107,22 +148,42 @@ impl Writer {
         }
     }
 
+    fn add_ahead(&mut self, attempt: u32, part: &AheadPart) -> Result<()> {
+        self.file_of((attempt, part.id), (part.node, part.index)).add(&part.capture)
+    }
+
+    /// The file of an operator's subtask for a checkpoint, begun if it is not; those of other checkpoints were given up.
+    fn file_of(&mut self, checkpoint: (u32, u64), place: (NodeId, usize)) -> &mut FileBuilder {
+        if std::mem::replace(&mut self.begun_for, checkpoint) != checkpoint {
+            self.begun.clear();
+        }
+        self.begun.entry(place).or_insert_with(FileBuilder::new)
+    }
+
     /// Gives the part of the manifest even when its file could not be written: a sink's committables must not get lost.
-    fn write_part(&mut self, place: Option<&Place>, mut part: Part, error: &mut Option<Error>) -> (NodeId, usize, SubtaskManifest) {
+    fn write_part(&mut self, checkpoint: (u32, u64), place: Option<&Place>, mut part: Part, error: &mut Option<Error>) -> (NodeId, usize, SubtaskManifest) {
         if let (Some(place), Some(capture)) = (place, part.capture.take())
-            && let Err(e) = self.write_state(place, capture, &mut part)
+            && let Err(e) = self.write_state(checkpoint, place, capture, &mut part)
         {
             error.get_or_insert(e);
         }
         (part.node, part.index, part.manifest)
     }
 
-    fn write_state(&mut self, place: &Place, capture: Capture, part: &mut Part) -> Result<()> {
-        let path = format!("{}{}-{}.state", directory(place.id), part.operator_id.replace(['/', '#'], "_"), part.index);
-        let file = write_file(place, &path, &capture)?;
-        self.written += file.as_ref().map_or(0, |f| f.bytes);
-        let chain = self.chains.entry((part.node, part.index)).or_default();
-        if capture.kind == SnapshotKind::Full {
+    fn write_state(&mut self, checkpoint: (u32, u64), place: &Place, capture: Capture, part: &mut Part) -> Result<()> {
+        let key = (part.node, part.index);
+        self.file_of(checkpoint, key).add_last(&capture)?;
+        let file = match self.begun.remove(&key).map(FileBuilder::finish).transpose()?.flatten() {
+            None => None,
+            Some((bytes, checksum)) => {
+                self.written += bytes.len() as u64;
+                let length = bytes.len() as u64;
+                let (path, offset) = self.put(checkpoint, place, part, bytes)?;
+                Some(FileRef { path, offset, bytes: length, checksum, full: part.kind == SnapshotKind::Full })
+            }
+        };
+        let chain = self.chains.entry(key).or_default();
+        if part.kind == SnapshotKind::Full {
             chain.files.clear();
         }
         chain.files.extend(file);
@@ -132,7 +193,25 @@ impl Writer {
         Ok(())
     }
 
-    fn store(&mut self, place: &Place, manifest: &Manifest) -> Result<()> {
+    /// Where the file is now, or will be when the manifest is.
+    fn put(&mut self, checkpoint: (u32, u64), place: &Place, part: &Part, bytes: Vec<u8>) -> Result<(String, u64)> {
+        if bytes.len() > SMALL_BYTES {
+            let path = format!("{}{}-{}.state", directory(place.id), part.operator_id.replace(['/', '#'], "_"), part.index);
+            place.store.put(&path, bytes)?;
+            return Ok((path, 0));
+        }
+        if std::mem::replace(&mut self.small_for, checkpoint) != checkpoint {
+            self.small.clear();
+        }
+        let offset = self.small.len() as u64;
+        self.small.extend_from_slice(&bytes);
+        Ok((small_path(place), offset))
+    }
+
+    fn store(&mut self, checkpoint: (u32, u64), place: &Place, manifest: &Manifest) -> Result<()> {
+        if self.small_for == checkpoint && !self.small.is_empty() {
+            place.store.put(&small_path(place), std::mem::take(&mut self.small))?;
+        }
         let bytes = manifest.encode()?;
         self.written += bytes.len() as u64;
         place.store.put(&format!("{}{MANIFEST}", directory(place.id)), bytes)?;
@@ -161,11 +240,8 @@ impl Chain {
     }
 }
 
-fn write_file(place: &Place, path: &str, capture: &Capture) -> Result<Option<FileRef>> {
-    let Some((bytes, checksum)) = file::encode(capture)? else { return Ok(None) };
-    let length = bytes.len() as u64;
-    place.store.put(path, bytes)?;
-    Ok(Some(FileRef { path: path.to_owned(), bytes: length, checksum, full: capture.kind == SnapshotKind::Full }))
+fn small_path(place: &Place) -> String {
+    format!("{}small.state", directory(place.id))
 }
 
 /// Deletes every object that none of the newest `retained` checkpoints up to `newest` names. Manifests go first, so that

@@ -15,6 +15,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ use crate::lock;
 use crate::plan::Plan;
 use crate::recovery::Backoff;
 use crate::source::alignment::Groups;
-use crate::status::Board;
+use crate::status::{Board, CheckpointTimes};
 use session::Session;
 pub(crate) use shared::Shared;
 
@@ -59,11 +60,18 @@ pub(crate) enum Event {
         attempt: u32,
         subtask: SubtaskId,
     },
-    /// A subtask's part of a checkpoint is on the store, unless there is an error.
+    /// A subtask has written ahead what is worth it.
+    Prepared {
+        attempt: u32,
+        id: u64,
+        subtask: SubtaskId,
+    },
+    /// A subtask's part of a checkpoint is written, unless there is an error.
     Written {
         attempt: u32,
         id: u64,
         subtask: SubtaskId,
+        times: CheckpointTimes,
         parts: Vec<(NodeId, usize, SubtaskManifest)>,
         error: Option<Error>,
     },
@@ -226,6 +234,8 @@ impl Driver {
             key_groups: self.options.key_groups,
             options: self.options.clone(),
             point,
+            begin_ns: monotonic_ns(),
+            unbuilt: AtomicUsize::new(self.plan.subtasks()),
             control: Arc::new(Control::default()),
             inboxes: Run::inboxes(&self.graph, &self.plan, &self.options),
             progress: (0..self.plan.subtasks()).map(|_| Arc::default()).collect(),

@@ -10,13 +10,15 @@ use crossbeam_channel::RecvTimeoutError;
 
 use super::{Command, Driver, Event, Reply};
 use crate::build::Run;
-use crate::checkpoint::CheckpointStore;
 use crate::checkpoint::coordinator::{self, Action, Coordinator, Kind, Settings, SubtaskId};
 use crate::checkpoint::manifest::{Blob, Manifest, OperatorManifest, SubtaskManifest, VERSION};
 use crate::checkpoint::store::MANIFEST;
 use crate::checkpoint::writer::{Place, Work};
-use crate::control::{Request, cancelled};
+use crate::checkpoint::{CheckpointStore, ahead};
+use crate::clock::monotonic_ns;
+use crate::control::{Preparation, Request, cancelled};
 use crate::job::{CheckpointInfo, JobState, Outcome};
+use crate::status::CheckpointTimes;
 
 pub(super) struct Session<'a> {
     driver: &'a Driver,
@@ -37,8 +39,10 @@ struct Current {
     started_ms: i64,
     place: Option<Arc<Place>>,
     request: Option<u64>,
+    full: bool,
     parts: HashMap<(NodeId, usize), SubtaskManifest>,
     written_bytes: u64,
+    times: CheckpointTimes,
 }
 
 /// A caller who waits for a checkpoint.
@@ -61,6 +65,7 @@ impl<'a> Session<'a> {
             interval_ms: checkpoint.and_then(|c| c.interval).map(|d| millis(d).max(1)),
             min_pause_ms: checkpoint.map_or(0, |c| millis(c.min_pause)),
             timeout_ms: checkpoint.map_or(600_000, |c| millis(c.timeout)),
+            prepare_ms: ahead::LIMIT_MS,
             incremental: checkpoint.is_some_and(|c| c.incremental),
             tolerable_failures: checkpoint.map_or(0, |c| c.tolerable_failures),
             final_checkpoint: checkpoint.is_some() || driver.graph.nodes.iter().any(has_committer),
@@ -101,7 +106,13 @@ impl<'a> Session<'a> {
             Event::Wake => self.step(coordinator::Event::Tick),
             Event::Failed { attempt, error } if attempt == now => Err(error),
             Event::Ended { attempt, subtask } if attempt == now => self.step(coordinator::Event::Ended { subtask }),
-            Event::Written { attempt, id, subtask, parts, error } if attempt == now => self.written(id, subtask, parts, error),
+            Event::Prepared { attempt, id, subtask } if attempt == now => self.step(coordinator::Event::Prepared { id, subtask }),
+            Event::Written { attempt, id, subtask, times, parts, error } if attempt == now => {
+                if let Some(current) = self.current.as_mut().filter(|c| c.id == id) {
+                    current.times = current.times.max(times);
+                }
+                self.written(id, subtask, parts, error)
+            }
             Event::Stored { attempt, id, stored, committed, written_bytes } if attempt == now => {
                 committed?;
                 if let Some(current) = self.current.as_mut().filter(|c| c.id == id) {
@@ -142,7 +153,8 @@ impl<'a> Session<'a> {
         let mut over = None;
         for action in self.coordinator.step(self.now_ms(), event) {
             match action {
-                Action::Inject { id, kind, full, request } => self.inject(id, kind, full, request),
+                Action::Prepare { id, kind, full, request } => self.prepare(id, kind, full, request),
+                Action::Inject { id, full } => self.inject(id, full),
                 Action::Store { id } => self.store(id)?,
                 Action::Completed { id, kind } => self.completed(id, kind),
                 Action::Aborted { id, reason, .. } => self.aborted(id, &reason),
@@ -154,7 +166,7 @@ impl<'a> Session<'a> {
         Ok(over)
     }
 
-    fn inject(&mut self, id: u64, kind: Kind, full: bool, request: Option<u64>) {
+    fn prepare(&mut self, id: u64, kind: Kind, full: bool, request: Option<u64>) {
         if kind == Kind::Final {
             self.driver.shared.board.set_state(JobState::Finishing);
         }
@@ -165,9 +177,18 @@ impl<'a> Session<'a> {
                 own.map(|c| Arc::new(Place { store: c.store.clone(), id: Some(id), retained: Some(c.retained) }))
             }
         };
-        self.current = Some(Current { id, kind, started_ms: self.now_ms(), place: place.clone(), request, parts: HashMap::new(), written_bytes: 0 });
-        let barrier = Barrier { checkpoint_id: id, last: kind == Kind::Savepoint { stop: true } };
-        self.run.control.inject(Request { barrier, full, place });
+        let (parts, times) = (HashMap::new(), CheckpointTimes::default());
+        self.current = Some(Current { id, kind, started_ms: self.now_ms(), place, request, full, parts, written_bytes: 0, times });
+        if kind != Kind::Final {
+            self.run.control.prepare(Preparation { id, full });
+            self.run.wake();
+        }
+    }
+
+    fn inject(&mut self, id: u64, full: bool) {
+        let Some(current) = self.current.as_ref().filter(|c| c.id == id) else { return };
+        let barrier = Barrier { checkpoint_id: id, last: current.kind == Kind::Savepoint { stop: true } };
+        self.run.control.inject(Request { barrier, full, place: current.place.clone(), injected_ns: monotonic_ns() });
         self.run.wake();
     }
 
@@ -228,6 +249,18 @@ impl<'a> Session<'a> {
             self.stopped = Some(info.path.clone());
         }
         if current.place.is_some() {
+            let micros = |ns: u64| ns / 1000;
+            tracing::debug!(
+                job = self.driver.options.name,
+                checkpoint = id,
+                full = current.full,
+                duration_ms = info.duration_ms,
+                bytes = info.written_bytes,
+                stop_us = micros(info.times.stop_ns),
+                start_delay_us = micros(info.times.start_delay_ns),
+                alignment_us = micros(info.times.alignment_ns),
+                "checkpoint completed"
+            );
             self.driver.shared.board.add_checkpoint(info.clone());
         }
         self.answer(current.request, &Ok(info));
@@ -251,6 +284,7 @@ impl<'a> Session<'a> {
             triggered_ms: current.started_ms,
             duration_ms: self.now_ms() - current.started_ms,
             written_bytes: current.written_bytes,
+            times: current.times,
             failure,
         }
     }

@@ -111,7 +111,7 @@ impl SourceReader for NumbersReader {
     fn poll(&mut self, max_wait: Duration) -> Result<Poll> {
         let n = self.numbers.clone();
         if !n.hurry.load(Ordering::Relaxed) {
-            std::thread::sleep(n.pause.min(max_wait));
+            std::thread::sleep(n.pause);
         }
         if n.bounded && self.positions.iter().all(|(_, _, at)| *at == n.rows) {
             return Ok(Poll::Finished);
@@ -182,6 +182,8 @@ impl WatermarkGenerator for Greatest {
 pub struct Sum {
     sums: BTreeMap<i64, i64>,
     changed: BTreeSet<i64>,
+    /// Where the next part of a snapshot begins.
+    next: i64,
 }
 
 impl Operator for Sum {
@@ -203,12 +205,19 @@ impl Operator for Sum {
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
-        let changed = std::mem::take(&mut self.changed);
-        let full = writer.kind() == SnapshotKind::Full;
-        let (puts, deletes): (Vec<i64>, Vec<i64>) = match full {
-            true => (self.sums.keys().copied().collect(), Vec::new()),
-            false => changed.into_iter().partition(|k| self.sums.contains_key(k)),
-        };
+        if writer.kind() == SnapshotKind::Full {
+            self.changed = self.sums.keys().copied().collect();
+            self.next = i64::MIN;
+        }
+        // Those from the last part's end on, then from the first again.
+        let part: Vec<i64> = self.changed.range(self.next..).chain(self.changed.range(..self.next)).take(writer.room()).copied().collect();
+        for key in &part {
+            self.changed.remove(key);
+        }
+        self.next = part.last().map_or(self.next, |last| last + 1);
+        writer.left_out(self.changed.len());
+        writer.supersede("sums");
+        let (puts, deletes): (Vec<i64>, Vec<i64>) = part.into_iter().partition(|k| self.sums.contains_key(k));
         let groups = |keys: &[i64]| -> Vec<u16> {
             let column: ArrayRef = Arc::new(Int64Array::from(keys.to_vec()));
             hash_columns(&[column], keys.len()).unwrap().into_iter().map(|h| key_group_of(h, DEFAULT_KEY_GROUPS)).collect()

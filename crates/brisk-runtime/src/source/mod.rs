@@ -23,6 +23,7 @@ use brisk_core::{Barrier, ChangelogBatch, Message, Result, Watermark};
 use crate::chain::Chain;
 use crate::checkpoint::manifest::{Blob, SourceManifest};
 use crate::checkpoint::writer::Part;
+use crate::clock::monotonic_ns;
 use crate::control::Request;
 use crate::source::alignment::Seat;
 use crate::task::{Errand, Hold, TaskContext};
@@ -91,6 +92,7 @@ impl SourceTask {
         if let Some(id) = self.context.newly_completed() {
             self.reader.checkpoint_complete(id)?;
         }
+        let prepares = self.context.prepare(&mut self.chain)?;
         let now_ms = self.context.now_ms();
         self.run_timers(now_ms)?;
         if self.seat.as_ref().is_some_and(Seat::is_ahead) {
@@ -98,7 +100,7 @@ impl SourceTask {
             self.context.wait(ALIGNMENT_WAIT)?;
             return Ok(Read::More);
         }
-        let polled = self.reader.poll(self.max_wait(now_ms))?;
+        let polled = self.reader.poll(if prepares { Duration::ZERO } else { self.max_wait(now_ms) })?;
         self.take(polled)
     }
 
@@ -206,7 +208,12 @@ impl SourceTask {
     }
 
     fn max_wait(&self, now_ms: i64) -> Duration {
-        let quiet = if self.hold.is_held() || self.context.control.settling.load(Ordering::Relaxed) > 0 { Hold::QUIET } else { MAX_WAIT };
+        let settling = self.context.control.settling.load(Ordering::Relaxed) > 0;
+        let quiet = match self.hold.is_held() {
+            true => self.hold.rest(),
+            false if settling => Hold::QUIET,
+            false => MAX_WAIT,
+        };
         match self.chain.next_timer() {
             Some(due) => quiet.min(Duration::from_millis((due - now_ms).max(0) as u64)),
             None => quiet,
@@ -227,10 +234,11 @@ impl SourceTask {
     }
 
     fn capture(&mut self, request: &Request) -> Result<()> {
+        let begin_ns = monotonic_ns();
         let mut parts = self.chain.snapshot(request, self.context.now_ms())?;
         self.hold.release();
         self.add_position(&mut parts)?;
-        self.context.hand_over(request, parts)
+        self.context.hand_over(request, parts, begin_ns, 0)
     }
 
     fn add_position(&mut self, parts: &mut [Part]) -> Result<()> {

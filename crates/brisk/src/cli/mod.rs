@@ -76,3 +76,9 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// What people must know goes to standard error, with the time.
+fn log_to_standard_error(level: tracing::Level) {
+    // An error means that a log is set up already.
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(level).with_ansi(false).with_target(false).try_init();
+}

@@ -48,6 +48,9 @@ pub struct RunArgs {
     /// With --listen: where ingested events lie.
     #[arg(long, value_name = "DIR", default_value = "./brisk-data")]
     data_dir: PathBuf,
+    /// Say on standard error what happens, such as each checkpoint with `debug`.
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<tracing::Level>,
     /// At the end, say on standard error what was read, written, late and bad.
     #[arg(long)]
     summary: bool,
@@ -66,6 +69,9 @@ pub struct VariableArgs {
 const LAST_ALERTS: Duration = Duration::from_secs(20);
 
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
+    if let Some(level) = args.log {
+        super::log_to_standard_error(level);
+    }
     args.memory.apply(&MemorySettings::default(), Path::new(memory::TEMPORARY_DIR))?;
     let text = args.variables.substitute(&read_script(&args.script)?)?;
     let options = ScriptOptions {

@@ -30,7 +30,7 @@ pub struct ServerArgs {
 }
 
 pub fn run(args: ServerArgs) -> anyhow::Result<()> {
-    log_to_standard_error();
+    super::log_to_standard_error(tracing::Level::INFO);
     let memory = args.memory.clone();
     let settings = settings(args)?;
     memory.apply(&settings.memory, &settings.data_dir.join("spill"))?;
@@ -45,12 +45,6 @@ pub fn run(args: ServerArgs) -> anyhow::Result<()> {
     }
     server.wait()?;
     Ok(())
-}
-
-/// What people must know goes to standard error, with the time.
-fn log_to_standard_error() {
-    // An error means that a log is set up already.
-    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(tracing::Level::INFO).with_ansi(false).with_target(false).try_init();
 }
 
 /// What other parts of the program add to the server.

@@ -82,6 +82,9 @@ impl Samples {
         }
         self.add("flink_taskmanager_job_task_accumulateBusyTimeMs", Kind::Counter, labels, s.busy_ns as f64 / 1e6);
         self.add("flink_taskmanager_job_task_accumulateBackPressuredTimeMs", Kind::Counter, labels, s.backpressured_ns as f64 / 1e6);
+        self.add("flink_taskmanager_job_task_checkpointStartDelayNanos", Kind::Gauge, labels, s.checkpoint.start_delay_ns as f64);
+        self.add("flink_taskmanager_job_task_checkpointAlignmentTime", Kind::Gauge, labels, s.checkpoint.alignment_ns as f64);
+        self.add("brisk_job_task_checkpointStopNanos", Kind::Gauge, labels, s.checkpoint.stop_ns as f64);
         self.add("brisk_job_operator_stateBytes", Kind::Gauge, labels, s.state_bytes as f64);
     }
 

@@ -1,0 +1,122 @@
+//! Writing most of a large state before the barrier comes.
+//!
+//! ```text
+//!   prepare n --> part, batch, part, batch, part ... (little left) --> prepared --> barrier n --> last part
+//!                 each part: some changed keys, a millisecond or two      what changed since they were written
+//! ```
+//!
+//! A snapshot that is taken in one piece at the barrier would stop its task for as long as a million keys take. So a
+//! checkpoint begins with a time of preparation: between two batches every task writes a part of the keys that have
+//! changed, as they are then, and goes on. A key that changes again is simply written again, at the barrier at the
+//! latest, and supersedes what was written ahead (a later generation of the state file). The cut is where the barrier
+//! is, as ever; nothing but what an operator already knows, the set of its changed keys, is needed for it.
+//!
+//! The time ends for a task when few keys are left, or when it has written so much that waiting longer cannot help
+//! (keys change faster than they are written); for the checkpoint when all tasks say so or after [`LIMIT_MS`].
+//!
+//! What this leaves out: a key is written whole, so one key with a million rows stops its task once for all of them.
+
+use std::time::Duration;
+
+use brisk_core::snapshot::SnapshotKind;
+
+/// The coordinator waits no longer than this for tasks to prepare.
+pub(crate) const LIMIT_MS: i64 = 1000;
+/// Keys of one part: at first, and within these bounds as many as take about [`PART_NS`], since a key may have one row or
+/// a thousand.
+const FIRST_KEYS: usize = 1024;
+const LEAST_KEYS: usize = 32;
+const MOST_KEYS: usize = 8192;
+const PART_NS: u64 = 1_000_000;
+/// How long a task writes parts between two batches.
+pub(crate) const TURN: Duration = Duration::from_millis(2);
+
+/// How far one operator is with the preparation of one checkpoint.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    pub id: u64,
+    /// What the whole snapshot is: its first part says so, the others add to it.
+    pub kind: SnapshotKind,
+    /// Keys that there were to write at first, that were written, and that are left.
+    first: usize,
+    written: usize,
+    left: usize,
+    parts: usize,
+    /// Keys of the next part.
+    room: usize,
+}
+
+impl Ahead {
+    pub fn new(id: u64, kind: SnapshotKind) -> Self {
+        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS }
+    }
+
+    /// The kind of the next part and the keys that it has room for. The first part of what holds only changes takes
+    /// none: it asks how many there are.
+    pub fn next_part(&self) -> (SnapshotKind, usize) {
+        match (self.parts, self.kind) {
+            (0, SnapshotKind::Full) => (SnapshotKind::Full, self.room),
+            (0, SnapshotKind::Incremental) => (SnapshotKind::Incremental, 0),
+            _ => (SnapshotKind::Incremental, self.room),
+        }
+    }
+
+    /// What the barrier has left to do.
+    pub fn last_part(&self) -> SnapshotKind {
+        if self.parts == 0 { self.kind } else { SnapshotKind::Incremental }
+    }
+
+    /// A part was written in this time, and so many keys were left out.
+    pub fn wrote(&mut self, left: usize, took_ns: u64) {
+        let (_, keys) = self.next_part();
+        if self.parts == 0 {
+            self.first = keys + left;
+        }
+        self.parts += 1;
+        self.written += keys;
+        self.left = left;
+        if took_ns > PART_NS {
+            self.room = (self.room / 2).max(LEAST_KEYS);
+        } else if took_ns < PART_NS / 4 && keys > 0 {
+            self.room = (self.room * 2).min(MOST_KEYS);
+        }
+    }
+
+    /// What is left takes the barrier a part or two, or it does not become less.
+    pub fn is_done(&self) -> bool {
+        self.parts > 0 && (self.left <= 2 * self.room || self.written >= 2 * self.first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keys that change while a part is written, and what one takes; how many parts are written, and what is left.
+    fn check(kind: SnapshotKind, changed: usize, change_rate: usize, key_ns: u64, expected: (usize, usize)) {
+        let mut ahead = Ahead::new(1, kind);
+        let (mut left, mut parts) = (changed, 0);
+        while !ahead.is_done() {
+            let (part, room) = ahead.next_part();
+            assert_eq!(part == SnapshotKind::Full, parts == 0 && kind == SnapshotKind::Full);
+            let keys = room.min(left);
+            left -= keys;
+            ahead.wrote(left, keys as u64 * key_ns);
+            left += change_rate;
+            parts += 1;
+        }
+        assert_eq!((parts, left), expected);
+        assert_eq!(ahead.last_part(), SnapshotKind::Incremental);
+    }
+
+    #[test]
+    fn parts_are_written_until_few_keys_are_left_or_it_does_not_help() {
+        check(SnapshotKind::Incremental, 100, 0, 100, (1, 100));
+        check(SnapshotKind::Full, 100, 0, 100, (1, 0));
+        check(SnapshotKind::Incremental, 1_000_000, 0, 60, (124, 9_792));
+        check(SnapshotKind::Full, 1_000_000, 2_000, 60, (162, 14_304));
+        check(SnapshotKind::Incremental, 100_000, 0, 20_000, (3_067, 64));
+        check(SnapshotKind::Incremental, 100_000, 9_000, 60, (28, 148_224));
+        check(SnapshotKind::Incremental, 10_000, 900, 50_000, (569, 502_100));
+    }
+}
