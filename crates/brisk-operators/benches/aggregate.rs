@@ -138,7 +138,7 @@ impl Collector for Nowhere {
         Ok(())
     }
 
-    fn late(&mut self, _: ChangelogBatch) -> Result<()> {
+    fn late(&mut self, _: usize, _: ChangelogBatch) -> Result<()> {
         Ok(())
     }
 }

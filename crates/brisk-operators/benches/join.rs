@@ -142,13 +142,16 @@ fn feed(operator: &mut dyn Operator, batches: &[(usize, ChangelogBatch)]) {
     }
 }
 
+/// What it is called, the operator, and the batches by input.
+type Case<'a> = (&'a str, Box<dyn OperatorFactory>, &'a [(usize, ChangelogBatch)]);
+
 fn operators(criterion: &mut Criterion) {
     let bids: Vec<(usize, ChangelogBatch)> = (0..BATCHES).map(|b| (1, bids(b))).collect();
     let auctions: Vec<(usize, ChangelogBatch)> = (0..BATCHES / 16).map(|b| (0, auctions(b))).collect();
     let mut group = criterion.benchmark_group("join");
     group.throughput(Throughput::Elements((ROWS * BATCHES) as u64)).sample_size(20);
     let first = FirstOfKey { order: vec![SortKey::descending(8)], limit: 1 };
-    let cases: [(&str, Box<dyn OperatorFactory>, &[(usize, ChangelogBatch)]); 7] = [
+    let cases: [Case; 7] = [
         ("keep one side", Box::new(join(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], None)), &[]),
         ("meet and keep, all columns", Box::new(join(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], None)), &auctions),
         ("meet and keep, two columns", Box::new(join(&[0, 8], None)), &auctions),

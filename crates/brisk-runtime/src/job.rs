@@ -22,7 +22,7 @@ use crate::checks::Checks;
 use crate::clock::SystemClock;
 use crate::driver::{self, Command, Shared};
 pub use crate::recovery::RestartStrategy;
-pub use crate::status::{CheckpointInfo, JobState, JobStatus, NodeStatus, Restored, SplitStatus, SubtaskStatus};
+pub use crate::status::{CheckpointInfo, CheckpointTimes, JobState, JobStatus, NodeStatus, Restored, SplitStatus, SubtaskStatus};
 
 #[derive(Clone)]
 pub struct JobOptions {

@@ -164,7 +164,7 @@ fn label(node: &NodeStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use brisk_runtime::job::SubtaskStatus;
+    use brisk_runtime::job::{CheckpointTimes, SubtaskStatus};
 
     fn subtask(records_in: u64, records_out: u64, late: u64) -> SubtaskStatus {
         SubtaskStatus {
@@ -177,6 +177,7 @@ mod tests {
             busy_ns: 0,
             backpressured_ns: 0,
             state_bytes: 0,
+            checkpoint: CheckpointTimes::default(),
         }
     }
 

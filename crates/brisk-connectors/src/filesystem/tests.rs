@@ -313,7 +313,8 @@ impl Encoder for GroupsEncoder {
 
 fn bulk_table(path: &Path, options: &[(&str, &str)]) -> TableDescriptor {
     let mut table = table_at(path, options);
-    table.format = Some(BoundFormat { name: "groups".into(), decoder: None, bulk_reader: Some(Arc::new(Groups)), encoder: Some(Arc::new(Groups)), judge: None });
+    table.format =
+        Some(BoundFormat { name: "groups".into(), decoder: None, bulk_reader: Some(Arc::new(Groups)), encoder: Some(Arc::new(Groups)), judge: None });
     table
 }
 
