@@ -117,6 +117,6 @@ mod tests {
             time_zone: UTC,
         };
         let steps = "+I pen 00:00:01\nwatermark 00:00:05\n+I ink 00:00:02\n-U ink 00:00:03";
-        check(&spec, &[&input], steps, "+I pen +I NULL\nwatermark 00:00:05\n+I ink +I 00:00:05\n+I ink -U 00:00:05");
+        check(&spec, &[&input], steps, "+I pen +I NULL\n+I ink +I 00:00:05\n+I ink -U 00:00:05");
     }
 }

@@ -73,3 +73,17 @@ fn bad_records_can_be_kept_word_for_word() {
     want.sort();
     assert_eq!(kept, want);
 }
+
+#[test]
+fn a_null_for_a_column_that_must_have_a_value_fails_the_job_or_is_dropped() {
+    let insert = |setting: &str| {
+        let strict = "CREATE TABLE strict (item STRING NOT NULL) WITH ('connector' = 'print');\n";
+        run("", &format!("{setting}{strict}"), "INSERT INTO strict SELECT NULLIF(city, city) FROM orders /*+ OPTIONS('scan.bad-records' = 'skip') */")
+    };
+    let failed = insert("");
+    assert!(!failed.status.success());
+    assert!(failed.stderr.contains("column `item`") && failed.stderr.contains("is NOT NULL"), "{}", failed.stderr);
+    let dropped = insert("SET 'table.exec.sink.not-null-enforcer' = 'DROP';\n");
+    assert!(dropped.status.success(), "{}", dropped.stderr);
+    assert!(!dropped.stdout.contains("+I"), "{}", dropped.stdout);
+}

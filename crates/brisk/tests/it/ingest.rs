@@ -63,8 +63,8 @@ fn a_table_takes_no_more_than_its_rate_and_its_log() {
     let directory = tempfile::tempdir().expect("a directory");
     let limited = TABLES.replace("'body.max-size' = '1 kb'", "'rate-limit' = '2'");
     let server = Server::start(&directory.path().join("data"), "127.0.0.1:0", &[script(directory.path(), &limited)]);
-    check(&server, "", b"{\"id\":1}{\"id\":2}", 202, "accepted");
-    let refused = server.post("/ingest/orders", "", b"{\"id\":3}");
+    check(&server, "", br#"{"id":1,"item":"pen"}{"id":2,"item":"pen"}"#, 202, "accepted");
+    let refused = server.post("/ingest/orders", "", br#"{"id":3,"item":"pen"}"#);
     assert_eq!(refused.status, 429, "{}", refused.body);
     assert!(refused.headers.contains("retry-after: 1"), "{}", refused.headers);
 }
