@@ -1,7 +1,7 @@
 //! The `parquet` format: whole files of columns, read and written by the official crate.
 //!
 //! Reading: only the wanted columns, a row group at a time, see [`mod@read`]; types are compared when a file is opened,
-//! see [`columns`]. Writing: see [`write`].
+//! see the module `columns`. Writing: see the module `write`.
 //!
 //! Options are Flink's and parquet-mr's. Two things differ from Flink: timestamps are written as INT64 and never as the
 //! deprecated INT96 (both are read), and an option that is not known here is refused.
