@@ -47,7 +47,7 @@ fn state_beyond_the_limit_lies_on_disk() {
     let (limited, limited_peak) = run(&format!("{LIMIT_MB} mb"));
     assert_eq!(limited, free);
     assert!(free_peak > LIMIT_MB * 3 / 2, "the state is meant to be larger than the limit: {free_peak} MB");
-    assert!(limited_peak < LIMIT_MB * 3 / 2, "{limited_peak} MB where {LIMIT_MB} MB are allowed, {free_peak} MB without a limit");
+    assert!(limited_peak < LIMIT_MB * 5 / 4, "{limited_peak} MB where {LIMIT_MB} MB are allowed, {free_peak} MB without a limit");
 }
 
 fn resident_mb(process: u32) -> Option<u64> {
