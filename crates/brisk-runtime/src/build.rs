@@ -157,15 +157,18 @@ impl Run {
         for (number, &node) in nodes.iter().enumerate() {
             let metrics = self.board.metrics(node, index);
             metrics.watermark_ms.set(Watermark::MIN);
+            let operator_id = &self.plan.operator_ids[node];
+            let (watermark_in, watermark_out) =
+                self.point.as_ref().map_or((Watermark::MIN, Watermark::MIN), |p| p.operator_watermarks(operator_id));
             let mut link = Link {
                 node,
                 index,
-                operator_id: self.plan.operator_ids[node].as_str().into(),
+                operator_id: operator_id.as_str().into(),
                 unit: self.unit(node, index)?,
                 targets: Vec::new(),
                 combiner: (number > 0).then(|| self.inner_combiner(node)).flatten(),
-                watermark_in: self.point.as_ref().map_or(Watermark::MIN, |p| p.operator_watermark(&self.plan.operator_ids[node])),
-                watermark_out: Watermark::MIN,
+                watermark_in,
+                watermark_out,
                 metrics,
                 want_full: Arc::new(AtomicBool::new(false)),
                 ahead: None,

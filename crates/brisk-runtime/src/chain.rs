@@ -70,6 +70,18 @@ pub(crate) enum Target {
 }
 
 impl Chain {
+    /// Says again what the restored operators had said: an input of a join may have nothing more to say for a long time.
+    pub fn resume(&mut self, now_ms: i64) -> Result<()> {
+        for i in 0..self.links.len() {
+            let mut flow = self.flow(now_ms);
+            let (link, mut below) = flow.split(i);
+            if link.watermark_out != Watermark::MIN {
+                below.send_watermark(&link.targets, Watermark::Time(link.watermark_out))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Rows for input `input` of the first link.
     pub fn batch(&mut self, input: usize, batch: ChangelogBatch, now_ms: i64) -> Result<()> {
         self.flow(now_ms).batch(0, input, batch)
@@ -187,7 +199,8 @@ impl Link {
             Unit::Operator(operator) if request.place.is_some() => {
                 let writer = capture.insert(Capture::new(ahead.map_or(kind, |a| a.last_part())));
                 operator.snapshot(writer)?;
-                manifest.watermark = Some(self.watermark_in).filter(|w| ![Watermark::MIN, Watermark::MAX].contains(w));
+                let known = |watermark| Some(watermark).filter(|w| ![Watermark::MIN, Watermark::MAX].contains(w));
+                (manifest.watermark, manifest.watermark_out) = (known(self.watermark_in), known(self.watermark_out));
             }
             Unit::Operator(_) => {}
             Unit::Sink(writer) => {

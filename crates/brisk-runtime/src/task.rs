@@ -78,6 +78,7 @@ pub(crate) struct InputTask {
 
 impl InputTask {
     pub fn run(mut self) -> Result<()> {
+        self.chain.resume(self.context.now_ms())?;
         while self.turn()? {}
         self.end()
     }

@@ -47,6 +47,9 @@ pub struct SubtaskManifest {
     /// it may be left behind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watermark: Option<i64>,
+    /// The watermark that the operator had given out, for those behind it that have other inputs too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watermark_out: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -133,7 +136,7 @@ impl Manifest {
 impl OperatorManifest {
     /// Whether a restore without this operator loses something.
     pub fn has_state(&self) -> bool {
-        self.subtasks.iter().any(|s| *s != SubtaskManifest { watermark: s.watermark, ..SubtaskManifest::default() })
+        self.subtasks.iter().any(|s| *s != SubtaskManifest { watermark: s.watermark, watermark_out: s.watermark_out, ..SubtaskManifest::default() })
     }
 
     /// The key groups of each former subtask.

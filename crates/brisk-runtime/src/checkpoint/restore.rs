@@ -182,9 +182,10 @@ impl RestorePoint {
         (splits, combined)
     }
 
-    /// The watermark that every former subtask of an operator had been given at least.
-    pub fn operator_watermark(&self, operator_id: &str) -> i64 {
-        self.subtasks(operator_id).iter().map(|s| s.watermark).min().flatten().unwrap_or(Watermark::MIN)
+    /// The watermarks that every former subtask of an operator had been given and had given out at least.
+    pub fn operator_watermarks(&self, operator_id: &str) -> (i64, i64) {
+        let least = |of: fn(&SubtaskManifest) -> Option<i64>| self.subtasks(operator_id).iter().map(of).min().flatten().unwrap_or(Watermark::MIN);
+        (least(|s| s.watermark), least(|s| s.watermark_out))
     }
 
     pub fn writer_states(&self, operator_id: &str) -> Vec<Vec<u8>> {

@@ -65,6 +65,7 @@ enum Read {
 impl SourceTask {
     pub fn run(mut self) -> Result<()> {
         let now_ms = self.context.now_ms();
+        self.chain.resume(now_ms)?;
         if let Some(restored) = self.watermarks.restored() {
             self.chain.watermark(restored, now_ms)?;
         }
