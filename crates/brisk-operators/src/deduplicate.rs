@@ -6,6 +6,7 @@ use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Schema};
 
 use crate::deduplicate_first::{FirstByArrival, FirstByTime};
+use crate::deduplicate_last::LastByTime;
 use crate::latest_rows::{Change, LatestRows, Slot, Telling};
 use crate::time_attribute::{TimeAttribute, rowtimes};
 
@@ -31,6 +32,13 @@ pub struct DeduplicateSpec {
     pub ttl_ms: Option<i64>,
 }
 
+impl DeduplicateSpec {
+    /// Whether a key's time is all that is remembered: of the last row by event time, where nobody wants the row before.
+    pub fn keeps_times(&self) -> bool {
+        self.keep_last && !self.emit_update_before && self.time != TimeAttribute::Processing
+    }
+}
+
 impl OperatorFactory for DeduplicateSpec {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         let rowtime = match self.time {
@@ -40,6 +48,7 @@ impl OperatorFactory for DeduplicateSpec {
         match rowtime {
             None if !self.keep_last => Ok(Box::new(FirstByArrival::new(self, context.key_groups)?)),
             Some(column) if !self.keep_last && !self.eager => Ok(Box::new(FirstByTime::new(self, column, context.key_groups)?)),
+            Some(column) if self.keeps_times() => Ok(Box::new(LastByTime::new(self, column, context.key_groups)?)),
             _ => {
                 let unchanged = self.ttl_ms.is_some() || rowtime.is_some();
                 let telling = Telling { update_before: self.emit_update_before, every_change: self.every_change, unchanged };
@@ -191,6 +200,27 @@ mod tests {
                 )
                 .as_str(),
         );
+    }
+
+    #[test]
+    fn last_by_event_time_without_the_row_before() {
+        let folded = DeduplicateSpec { emit_update_before: false, ..spec(EVENT, true) };
+        let steps = "+I pen 1 00:00:05
+            ----
+            +I ink 2 00:00:06
+            +I pen 3 00:00:05
+            +I pen 8 00:00:05
+            ----
+            +I pen 4 00:00:04
+            ----
+            +I pen 6 00:00:07
+            +I cup 7 00:00:05
+            +I pen 9 00:00:06";
+        let expected = ["+I pen 1 00:00:05", "+I ink 2 00:00:06", "+U pen 8 00:00:05", "+U pen 6 00:00:07", "+I cup 7 00:00:05"];
+        assert_eq!(run_as_written(&folded, &[&folded.input], steps), expected);
+        let every = DeduplicateSpec { every_change: true, ..folded };
+        let expected = ["+I pen 1 00:00:05", "+I ink 2 00:00:06", "+U pen 3 00:00:05", "+U pen 8 00:00:05", "+U pen 6 00:00:07", "+I cup 7 00:00:05"];
+        assert_eq!(run_as_written(&every, &[&every.input], steps), expected);
     }
 
     #[test]

@@ -266,18 +266,18 @@ impl Operator for FirstByTime {
     }
 }
 
-fn key_index(spec: &DeduplicateSpec) -> Result<KeyIndex> {
+pub(crate) fn key_index(spec: &DeduplicateSpec) -> Result<KeyIndex> {
     KeyIndex::new(spec.input.project(&spec.key).columns.iter().map(|c| c.sql_type.to_arrow()).collect())
 }
 
-fn key_ids(index: &mut KeyIndex, key: &[usize], batch: &ChangelogBatch) -> Result<Vec<u32>> {
+pub(crate) fn key_ids(index: &mut KeyIndex, key: &[usize], batch: &ChangelogBatch) -> Result<Vec<u32>> {
     let key: Vec<ArrayRef> = key.iter().map(|k| batch.column(*k).clone()).collect();
     let mut ids = Vec::new();
     index.insert(&key, batch.num_rows(), &mut ids)?;
     Ok(ids)
 }
 
-fn restore_touch(touch: &mut Option<LastTouch>, ids: &[u32], touched: &ArrayRef) {
+pub(crate) fn restore_touch(touch: &mut Option<LastTouch>, ids: &[u32], touched: &ArrayRef) {
     let touched = touched.as_primitive::<Int64Type>();
     for (row, id) in ids.iter().enumerate() {
         if let (Some(touch), true) = (touch.as_mut(), touched.is_valid(row)) {

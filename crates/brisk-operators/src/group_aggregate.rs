@@ -83,6 +83,7 @@ impl OperatorFactory for GroupAggregateSpec {
             },
             retracts: self.input_retracts,
             emit_update_before: self.emit_update_before,
+            always_differ: !self.input_retracts && self.calls.iter().any(counts_rows),
             schema: if local { self.partial_schema()? } else { self.output.clone() }.to_arrow(),
             mini_batch_rows: self.mini_batch_rows.unwrap_or(0),
             key_groups: context.key_groups,
@@ -103,6 +104,8 @@ struct GroupAggregate {
     key: Vec<usize>,
     retracts: bool,
     emit_update_before: bool,
+    /// Whether the result of a group that was touched is always another one.
+    always_differ: bool,
     schema: SchemaRef,
     mini_batch_rows: usize,
     key_groups: u16,
@@ -121,7 +124,7 @@ struct GroupAggregate {
 #[derive(Default)]
 struct Pending {
     touched: TouchedIds,
-    /// For every touched group its row in `before`; `NONE` if it did not exist.
+    /// For every touched group its row in `before`, if that is needed; `NONE` if the group did not exist.
     places: Vec<u32>,
     before: Vec<Vec<ArrayRef>>,
     before_rows: u32,
@@ -212,7 +215,17 @@ impl Operator for GroupAggregate {
 
 const TABLE: &str = "groups";
 
+/// Whether the call is COUNT(*): every row changes it.
+fn counts_rows(call: &AggregateCall) -> bool {
+    call.function.name() == "COUNT" && call.args.is_empty() && call.filter.is_none() && !call.distinct
+}
+
 impl GroupAggregate {
+    /// Whether what was emitted of a group must be known to emit its change.
+    fn needs_before(&self) -> bool {
+        self.emit_update_before || !self.always_differ
+    }
+
     /// Lists the groups that change for the first time since the last emission, and keeps what was emitted of them.
     fn note_touched(&mut self, ids: &[u32], now_ms: i64) -> Result<()> {
         let (mut known, mut expired) = (Vec::new(), Vec::new());
@@ -229,7 +242,7 @@ impl GroupAggregate {
             }
             let exists = self.counts[id as usize] > 0;
             self.pending.places.push(if exists { self.pending.before_rows } else { NONE });
-            if exists {
+            if exists && self.needs_before() {
                 self.pending.before_rows += 1;
                 known.push(id);
             }
@@ -340,7 +353,7 @@ impl GroupAggregate {
         });
         let changed: Vec<Changed> = changed.collect();
         // With a time-to-live a result is emitted in any case, so that states downstream do not expire.
-        let changes = GroupChanges::of(&changed, before, &after, before_rows, self.emit_update_before, self.touch.is_some())?;
+        let changes = GroupChanges::of(&changed, before, &after, before_rows, self.emit_update_before, self.touch.is_some() || !self.needs_before())?;
         if changes.kinds.is_empty() {
             return Ok(None);
         }

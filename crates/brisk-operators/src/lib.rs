@@ -47,6 +47,7 @@ pub mod window_top_n;
 mod aggregate_set;
 mod batches;
 mod deduplicate_first;
+mod deduplicate_last;
 mod group_changes;
 #[cfg(test)]
 mod harness;

@@ -158,8 +158,7 @@ impl Run {
             let metrics = self.board.metrics(node, index);
             metrics.watermark_ms.set(Watermark::MIN);
             let operator_id = &self.plan.operator_ids[node];
-            let (watermark_in, watermark_out) =
-                self.point.as_ref().map_or((Watermark::MIN, Watermark::MIN), |p| p.operator_watermarks(operator_id));
+            let (watermark_in, watermark_out) = self.point.as_ref().map_or((Watermark::MIN, Watermark::MIN), |p| p.operator_watermarks(operator_id));
             let mut link = Link {
                 node,
                 index,

@@ -77,7 +77,8 @@ pub(super) enum Form {
 
 impl Program {
     pub fn new(filter: Option<&Expr>, outputs: &[Expr]) -> Self {
-        let mut builder = Builder { nodes: Vec::new(), by_text: Some(HashMap::new()) };
+        let mut builder = Builder { by_text: Some(HashMap::new()), ..Builder::default() };
+        filter.into_iter().chain(outputs).for_each(|e| builder.count_shared_work(e));
         let filter = filter.map(|f| builder.node(f));
         let outputs = outputs.iter().map(|e| builder.node(e)).collect();
         Self { nodes: builder.nodes, filter, outputs }
@@ -122,17 +123,45 @@ struct Builder {
     nodes: Vec<Node>,
     /// By what tells a node from others; `None` where it is not worth looking for equal ones.
     by_text: Option<HashMap<String, usize>>,
+    /// How many calls want each node of [`ScalarFunction::shared_work`].
+    shared_work: HashMap<usize, usize>,
 }
 
 impl Builder {
+    fn count_shared_work(&mut self, expr: &Expr) {
+        if let Expr::Call { function, args, .. } = expr {
+            if let Some(work) = function.shared_work(args) {
+                let node = self.node(&work);
+                *self.shared_work.entry(node).or_default() += 1;
+            }
+        }
+        expr.children().into_iter().for_each(|child| self.count_shared_work(child));
+    }
+
+    /// The arguments of a call, with the work that it shares with others.
+    fn args(&mut self, function: &dyn ScalarFunction, args: &[Expr]) -> (Vec<usize>, Vec<SqlType>) {
+        let (mut nodes, mut types) = (self.nodes_of(args), args.iter().map(Expr::sql_type).collect::<Vec<_>>());
+        if self.shared_work.is_empty() {
+            return (nodes, types);
+        }
+        if let Some(work) = function.shared_work(args) {
+            let node = self.node(&work);
+            if self.shared_work.get(&node).is_some_and(|calls| *calls > 1) {
+                nodes.push(node);
+                types.push(work.sql_type());
+            }
+        }
+        (nodes, types)
+    }
+
     fn node(&mut self, expr: &Expr) -> usize {
         let sql_type = expr.sql_type();
         let form = match expr {
             Expr::Column { index, .. } => Form::Column(*index),
             Expr::Literal { value, .. } => Form::Literal(value.clone()),
             Expr::Call { function, args, .. } => {
-                let arg_types = args.iter().map(Expr::sql_type).collect();
-                Form::Call { function: function.clone(), args: self.nodes_of(args), arg_types }
+                let (args, arg_types) = self.args(function.as_ref(), args);
+                Form::Call { function: function.clone(), args, arg_types }
             }
             Expr::Cast { input, try_cast, .. } => Form::Cast { input: self.node(input), from: input.sql_type(), try_cast: *try_cast },
             Expr::And(parts) => self.logic(parts, false),

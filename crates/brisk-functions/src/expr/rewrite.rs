@@ -73,7 +73,7 @@ impl Expr {
         f(copy)
     }
 
-    fn children(&self) -> Vec<&Expr> {
+    pub(super) fn children(&self) -> Vec<&Expr> {
         match self {
             Expr::Column { .. } | Expr::Literal { .. } => Vec::new(),
             Expr::Call { args, .. } => args.iter().collect(),

@@ -36,7 +36,7 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::ArrayRef;
 use brisk_core::{Result, SqlType};
 
-use crate::{Columnar, EvalContext};
+use crate::{Columnar, EvalContext, Expr};
 
 pub use collection::field_access;
 
@@ -72,6 +72,12 @@ pub trait ScalarFunction: Debug + Send + Sync {
     /// Roughly what a row costs, in additions of numbers: what is dear is evaluated late and for few rows.
     fn cost(&self) -> u32 {
         10
+    }
+
+    /// Work that calls with other arguments can share: an expression whose value then comes as one argument more. It is
+    /// asked for where several calls of a program want the same, and not in `bind`.
+    fn shared_work(&self, _args: &[Expr]) -> Option<Expr> {
+        None
     }
 
     /// Evaluates `rows` rows. `args` have the types that `bind` asked for; `returns` is the type that it gave.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder};
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, PrimitiveBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, PrimitiveArray, StringArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
 use brisk_core::Result;
 
@@ -150,27 +151,60 @@ impl<'a> Raw<'a> {
     }
 }
 
+/// A STRING column that is made from the first row to the last.
+pub struct TextColumn {
+    texts: String,
+    /// Where each text ends, behind a first 0.
+    ends: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl TextColumn {
+    /// `bytes` are about those of all texts.
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        let mut ends = Vec::with_capacity(rows + 1);
+        ends.push(0);
+        Self { texts: String::with_capacity(bytes), ends, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    #[inline]
+    pub fn push(&mut self, text: Option<&str>) {
+        match text {
+            Some(text) => {
+                self.texts.push_str(text);
+                self.nulls.append_non_null();
+            }
+            None => self.nulls.append_null(),
+        }
+        // As all of Arrow's builders: a column of 2 GB and more is cut before it gets here.
+        self.ends.push(i32::try_from(self.texts.len()).expect("offset overflow"));
+    }
+
+    pub fn finish(mut self) -> ArrayRef {
+        let ends = OffsetBuffer::new(ScalarBuffer::from(self.ends));
+        Arc::new(StringArray::new(ends, self.texts.into_bytes().into(), self.nulls.finish()))
+    }
+}
+
 /// STRING results: `write` appends row's text and says whether it is not null.
 pub fn build_texts(rows: usize, mut write: impl FnMut(usize, &mut String) -> Option<()>) -> ArrayRef {
-    let mut builder = StringBuilder::with_capacity(rows, rows * 16);
+    let mut column = TextColumn::with_capacity(rows, rows * 16);
     let mut scratch = String::new();
     for row in 0..rows {
         scratch.clear();
-        match write(row, &mut scratch) {
-            Some(()) => builder.append_value(&scratch),
-            None => builder.append_null(),
-        }
+        let written = write(row, &mut scratch);
+        column.push(written.map(|()| scratch.as_str()));
     }
-    Arc::new(builder.finish())
+    column.finish()
 }
 
 /// STRING results that are parts of the arguments.
 pub fn pick_texts<'a>(rows: usize, mut pick: impl FnMut(usize) -> Option<&'a str>) -> ArrayRef {
-    let mut builder = StringBuilder::with_capacity(rows, rows * 16);
+    let mut column = TextColumn::with_capacity(rows, rows * 16);
     for row in 0..rows {
-        builder.append_option(pick(row));
+        column.push(pick(row));
     }
-    Arc::new(builder.finish())
+    column.finish()
 }
 
 pub fn build_binary(rows: usize, mut value: impl FnMut(usize) -> Option<Vec<u8>>) -> ArrayRef {

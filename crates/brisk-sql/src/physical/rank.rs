@@ -150,20 +150,22 @@ impl Planner<'_> {
             ttl_ms: self.settings().state_ttl_ms,
         };
         let (distribution, parallelism) = self.by_key(&spec.key);
+        let keeps_times = spec.keeps_times();
         let which = if keep_last { "last" } else { "first" };
         Ok(self.operator(NewOperator {
             name: "Deduplicate",
             description: format!(
-                "keep={which}, key=[{}], order=[{}]{}",
+                "keep={which}, key=[{}], order=[{}]{}{}",
                 names(&schema, &spec.key),
                 order_text(&schema, &rank.over.order),
-                if self.every_change { ", every change" } else { "" }
+                if self.every_change { ", every change" } else { "" },
+                if keeps_times { ", by time alone" } else { "" }
             ),
             factory: Arc::new(spec),
             inputs: vec![(input, distribution)],
             schema,
             mode: Self::mode(keep_last, need_before),
-            state: Some(format!("one row of every key, {}", self.ttl_text())),
+            state: Some(format!("{} of every key, {}", if keeps_times { "the time" } else { "one row" }, self.ttl_text())),
             parallelism,
         }))
     }

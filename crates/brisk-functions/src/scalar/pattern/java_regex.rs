@@ -15,6 +15,7 @@ use regex_automata::util::captures::Captures;
 use regex_automata::{Anchored, Input};
 
 use super::required::Required;
+use super::steps::Steps;
 
 /// A compiled pattern.
 pub enum Pattern {
@@ -26,6 +27,8 @@ pub struct Plain {
     regex: Regex,
     /// What every match has in it.
     required: Option<Required>,
+    /// How a match goes from its beginning, where that begins in a few places and leaves no choice.
+    steps: Option<Steps>,
     groups: usize,
     /// What a search for groups works with.
     scratch: RefCell<(Cache, Captures)>,
@@ -64,7 +67,9 @@ fn build(pattern: &str) -> Option<Pattern> {
     let translated = translate(pattern);
     if let Ok(regex) = Regex::new(&translated) {
         let scratch = RefCell::new((regex.create_cache(), regex.create_captures()));
-        return Some(Pattern::Plain(Box::new(Plain { required: Required::of(&translated), groups: regex.captures_len() - 1, scratch, regex })));
+        let required = Required::of(&translated);
+        let steps = required.as_ref().filter(|r| r.has_few_starts()).and_then(|_| Steps::of(&translated));
+        return Some(Pattern::Plain(Box::new(Plain { required, steps, groups: regex.captures_len() - 1, scratch, regex })));
     }
     fancy_regex::Regex::new(&translated).ok().map(|r| Pattern::Fancy(Box::new(r)))
 }
@@ -79,12 +84,23 @@ impl Plain {
     }
 
     fn find(&self, text: &str) -> Option<(usize, usize)> {
+        if self.steps.is_some() {
+            return self.first_group(text, 0);
+        }
         self.regex.search(&Input::new(text).range(self.start(text)?..)).map(|m| (m.start(), m.end()))
     }
 
     /// Where a group is in the first match. Where a match can begin in a few places only, it is tried there and nowhere
     /// else: that needs no search, and the quickest of the engines will do.
     fn first_group(&self, text: &str, group: usize) -> Option<(usize, usize)> {
+        if let (Some(steps), Some(required)) = (&self.steps, &self.required) {
+            let mut found = None;
+            required.any_start(text, |start| {
+                found = steps.group_at(text.as_bytes(), start, group);
+                found.is_some()
+            });
+            return found;
+        }
         let (cache, found) = &mut *self.scratch.borrow_mut();
         let is_match = match &self.required {
             Some(required) if required.has_few_starts() => required.any_start(text, |start| {

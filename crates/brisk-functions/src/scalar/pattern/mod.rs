@@ -5,6 +5,7 @@ mod like;
 mod regexp;
 mod required;
 mod similar;
+mod steps;
 
 use std::sync::Arc;
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{ListBuilder, MapBuilder, StringBuilder};
+use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
-use arrow_array::{ArrayRef, ListArray, MapArray, StructArray};
+use arrow_array::{Array, ArrayRef, Int32Array, ListArray, MapArray, StructArray};
+use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::DataType as ArrowType;
 use brisk_core::{DataType as T, Error, Result, SqlType};
 
@@ -13,15 +15,17 @@ use super::super::builtin::Builtin;
 use super::super::pattern::java_regex::{self, Pattern};
 use super::super::reader::{Texts, pick_texts};
 use super::super::{Argument, Call, ScalarFunction, Signature};
+use crate::{Columnar, Expr};
 
 pub(super) fn functions() -> Vec<Arc<dyn ScalarFunction>> {
     [
         Builtin::new("SPLIT", |args| bind(args, &[Want::Text; 2], 2, T::Array(Box::new(SqlType::not_null(T::STRING)))), split).safe(),
-        Builtin::new("SPLIT_INDEX", bind_split_index, split_index).safe(),
         Builtin::new("STR_TO_MAP", bind_str_to_map, str_to_map),
     ]
     .map(Builtin::shared)
-    .to_vec()
+    .into_iter()
+    .chain([Arc::new(SplitIndex) as Arc<dyn ScalarFunction>])
+    .collect()
 }
 
 /// An empty delimiter splits every character; an empty text has no parts.
@@ -54,14 +58,82 @@ fn retype(list: ListArray, returns: &SqlType) -> Result<ArrayRef> {
 }
 
 /// The separator is a text, or the code of a character.
-fn bind_split_index(args: &[Argument]) -> Result<Signature> {
-    expect_count(args, 3, 3)?;
-    let want = if args[1].sql_type.data_type.is_integer() { Want::Int } else { Want::Text };
-    bind_nullable(args, &[Want::Text, want, Want::Int], 3, T::STRING)
+#[derive(Debug)]
+struct SplitIndex;
+
+impl ScalarFunction for SplitIndex {
+    fn name(&self) -> &'static str {
+        "SPLIT_INDEX"
+    }
+
+    fn bind(&self, args: &[Argument]) -> Result<Signature> {
+        expect_count(args, 3, 3)?;
+        let want = if args[1].sql_type.data_type.is_integer() { Want::Int } else { Want::Text };
+        bind_nullable(args, &[Want::Text, want, Want::Int], 3, T::STRING).map_err(|e| e.context(self.name()))
+    }
+
+    fn is_safe(&self) -> bool {
+        true
+    }
+
+    /// Where the separators are, for several parts of one text.
+    fn shared_work(&self, args: &[Expr]) -> Option<Expr> {
+        let separator = args[1].as_literal().and_then(|literal| literal.as_string_opt::<i32>())?;
+        let is_one_byte = separator.is_valid(0) && separator.value(0).len() == 1;
+        let returns = SqlType::not_null(T::Array(Box::new(SqlType::not_null(T::Int))));
+        is_one_byte.then(|| Expr::Call { function: Arc::new(Separators), args: args[..2].to_vec(), sql_type: returns })
+    }
+
+    fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {
+        split_index(call).map(Columnar::Array)
+    }
+}
+
+/// The places of a separator of one byte: what calls of SPLIT_INDEX share.
+#[derive(Debug)]
+struct Separators;
+
+impl ScalarFunction for Separators {
+    fn name(&self) -> &'static str {
+        "$SEPARATORS"
+    }
+
+    fn bind(&self, _args: &[Argument]) -> Result<Signature> {
+        Err(Error::internal("the places of separators are no function of SQL"))
+    }
+
+    fn is_safe(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, call: &Call<'_>) -> Result<Columnar> {
+        let texts = call.text(0);
+        let separator = call.text(1).get(0).map_or(0, |s| s.as_bytes()[0]);
+        let (mut places, mut ends) = (Vec::with_capacity(call.rows * 8), Vec::with_capacity(call.rows + 1));
+        ends.push(0);
+        for row in 0..call.rows {
+            places_of(separator, texts.get(row).unwrap_or_default().as_bytes(), &mut places);
+            ends.push(places.len() as i32);
+        }
+        let ArrowType::List(field) = call.returns.to_arrow() else {
+            return Err(Error::internal("the places of separators are a list"));
+        };
+        let ends = OffsetBuffer::new(ScalarBuffer::from(ends));
+        Ok(Columnar::Array(Arc::new(ListArray::try_new(field, ends, Arc::new(Int32Array::from(places)), None)?)))
+    }
 }
 
 fn split_index(call: &Call<'_>) -> Result<ArrayRef> {
     let (texts, indices) = (call.text(0), call.number::<Int32Type>(2));
+    if let Some(separators) = call.args.get(3) {
+        let separators = separators.to_array(call.rows)?;
+        let separators = separators.as_list::<i32>();
+        let (places, ends) = (separators.values().as_primitive::<Int32Type>().values(), separators.value_offsets());
+        return Ok(pick_texts(call.rows, |row| {
+            let places = &places[ends[row] as usize..ends[row + 1] as usize];
+            part_by_places(texts.get(row)?, places, indices.get(row)?)
+        }));
+    }
     if call.arg_types[1].data_type.is_character() {
         let separators = call.text(1);
         return Ok(pick_texts(call.rows, |row| part(texts.get(row)?, separators.get(row)?, indices.get(row)?)));
@@ -96,15 +168,45 @@ fn part_between(text: &str, separator: u8, index: usize) -> Option<&str> {
     Some(&rest[..place_of(separator, 0, rest.as_bytes()).unwrap_or(rest.len())])
 }
 
+/// As [`part`], given where the separators are.
+fn part_by_places<'a>(text: &'a str, places: &[i32], index: i32) -> Option<&'a str> {
+    let index = usize::try_from(index).ok().filter(|_| !text.is_empty())?;
+    let from = match index {
+        0 => 0,
+        _ => *places.get(index - 1)? as usize + 1,
+    };
+    Some(&text[from..places.get(index).map_or(text.len(), |to| *to as usize)])
+}
+
+/// The high bit of every byte of `word` that is `byte`.
+#[inline]
+fn equal_bytes(word: [u8; 8], byte: u8) -> u64 {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    // A byte is 0 where it is the one; then its high bit, and no other, becomes 1.
+    let different = u64::from_le_bytes(word) ^ (u64::from(byte) * 0x0101_0101_0101_0101);
+    !(((different & LOW) + LOW) | different | LOW)
+}
+
+/// Adds all places of `byte` in a text.
+#[inline]
+fn places_of(byte: u8, text: &[u8], places: &mut Vec<i32>) {
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        let mut found = equal_bytes(*word, byte);
+        while found != 0 {
+            places.push((i * 8 + found.trailing_zeros() as usize / 8) as i32);
+            found &= found - 1;
+        }
+    }
+    places.extend(rest.iter().enumerate().filter(|(_, b)| **b == byte).map(|(place, _)| (words.len() * 8 + place) as i32));
+}
+
 /// Where `byte` occurs for the time `nth`, from 0: eight bytes in a step, since texts are mostly short.
 #[inline]
 fn place_of(byte: u8, mut nth: usize, text: &[u8]) -> Option<usize> {
-    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let (words, rest) = text.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
-        // A byte is 0 where it is the one; then its high bit, and no other, becomes 1.
-        let different = u64::from_le_bytes(*word) ^ (u64::from(byte) * 0x0101_0101_0101_0101);
-        let mut found = !(((different & LOW) + LOW) | different | LOW);
+        let mut found = equal_bytes(*word, byte);
         let count = found.count_ones() as usize;
         if nth < count {
             for _ in 0..nth {
@@ -184,7 +286,10 @@ fn entries<'a>(text: &'a str, entry: &Pattern, pair: &Pattern) -> Vec<(&'a str, 
 #[cfg(test)]
 mod tests {
     use super::super::super::testing::*;
-    use brisk_core::DataType as T;
+    use crate::{Expr, Program};
+    use arrow_array::{ArrayRef, RecordBatch, StringArray};
+    use brisk_core::{DataType as T, SqlType};
+    use std::sync::Arc;
 
     #[test]
     fn texts_are_split() {
@@ -202,6 +307,20 @@ mod tests {
     }
 
     #[test]
+    fn parts_of_one_text_are_found_together() {
+        let column = Expr::column(0, SqlType::nullable(T::STRING));
+        let part = |separator: &str, index: i32| call("SPLIT_INDEX", &[column.clone(), text(separator), int(index)]).unwrap();
+        let exprs: Vec<Expr> = [("/", 0), ("/", 2), ("/", 1), ("/", -1), (".", 1), (".", 0), ("", 0), ("b/", 1)].map(|(s, i)| part(s, i)).to_vec();
+        let texts: StringArray = [Some("a/b//ä.de/f"), None, Some(""), Some("/"), Some("ohne"), Some("0123456/890123/5.")].into_iter().collect();
+        let rows = RecordBatch::try_from_iter([("c0", Arc::new(texts) as ArrayRef)]).unwrap();
+        let together = Program::new(None, &exprs).run(&rows, &context()).unwrap().columns;
+        for (expr, together) in exprs.iter().zip(together) {
+            let alone = Program::new(None, std::slice::from_ref(expr)).run(&rows, &context()).unwrap().columns.swap_remove(0);
+            assert_eq!(&together, &alone, "{expr}");
+        }
+    }
+
+    #[test]
     fn a_byte_is_found_wherever_it_is() {
         let letters = [b'/', b'a', 0, 0x80, b'.'];
         for number in 0..20_000usize {
@@ -210,6 +329,10 @@ mod tests {
                 let plain = text.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(place, _)| place).nth(nth);
                 assert_eq!(super::place_of(b'/', nth, &text), plain, "{text:?}");
             }
+            let mut places = Vec::new();
+            super::places_of(b'/', &text, &mut places);
+            let plain = text.iter().enumerate().filter(|(_, b)| **b == b'/').map(|(place, _)| place as i32);
+            assert_eq!(places, plain.collect::<Vec<_>>(), "{text:?}");
         }
     }
 

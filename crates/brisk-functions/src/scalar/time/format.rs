@@ -16,7 +16,7 @@ use super::point::Points;
 use crate::cast::temporal_text::{local_to_utc, utc_to_local};
 use crate::scalar::binding::{self, Want, expect_count};
 use crate::scalar::builtin::Builtin;
-use crate::scalar::reader::{Texts, build_numbers, build_texts};
+use crate::scalar::reader::{TextColumn, Texts, build_numbers, build_texts};
 use crate::scalar::{Argument, Call, Signature};
 
 const DEFAULT: &str = "yyyy-MM-dd HH:mm:ss";
@@ -49,6 +49,11 @@ impl<'a> Patterns<'a> {
             None => None,
         };
         Ok(Self { dialect, texts: Some(texts), constant })
+    }
+
+    /// The pattern of all rows.
+    fn constant(&self) -> Option<&Pattern> {
+        self.constant.as_deref()
     }
 
     /// The pattern of a row; `None` for a null.
@@ -99,11 +104,31 @@ fn date_format(call: &Call<'_>) -> Result<ArrayRef> {
     let patterns = Patterns::new(call, 1, dialect, DEFAULT)?;
     let points = Points::new(call, 0);
     let (per_second, zone) = (points.per_second, is_date.then_some((0, Tz::UTC)));
-    try_texts(call.rows, |row, out| {
-        let (Some(wall), Some(pattern)) = (points.wall(row), patterns.get(row)?) else { return Ok(None) };
+    let write = |pattern: &Pattern, out: &mut String, wall: i64| {
         let nanos = wall.rem_euclid(per_second) * (NANOS_PER_SECOND / per_second);
-        pattern.write(out, &moment(wall.div_euclid(per_second), nanos, zone)).map(Some)
-    })
+        pattern.write(out, &moment(wall.div_euclid(per_second), nanos, zone))
+    };
+    let Some(pattern) = patterns.constant() else {
+        return try_texts(call.rows, |row, out| match (points.wall(row), patterns.get(row)?) {
+            (Some(wall), Some(pattern)) => write(&pattern, out, wall).map(Some),
+            _ => Ok(None),
+        });
+    };
+    // Times come mostly in order: most rows show what the row before showed.
+    let period = pattern.period_nanos() / (NANOS_PER_SECOND / per_second);
+    let mut shown = (String::new(), 0..0);
+    let mut column = TextColumn::with_capacity(call.rows, call.rows * 12);
+    for row in 0..call.rows {
+        let wall = points.wall(row);
+        if let Some(wall) = wall.filter(|wall| !shown.1.contains(wall)) {
+            shown.0.clear();
+            write(pattern, &mut shown.0, wall)?;
+            let begin = if period > 0 { wall.saturating_sub(wall.rem_euclid(period)) } else { wall };
+            shown.1 = begin..begin.saturating_add(period);
+        }
+        column.push(wall.map(|_| shown.0.as_str()));
+    }
+    Ok(column.finish())
 }
 
 fn moment(seconds: i64, nanos: i64, offset: Option<(i32, Tz)>) -> Moment {

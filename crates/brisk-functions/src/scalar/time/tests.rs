@@ -1,6 +1,11 @@
 //! The functions of time against what Flink answers.
 
-use arrow_array::{Decimal128Array, DurationMillisecondArray, Float32Array, Float64Array, IntervalYearMonthArray};
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
+use arrow_array::{
+    ArrayRef, Decimal128Array, DurationMillisecondArray, Float32Array, Float64Array, IntervalYearMonthArray, RecordBatch, TimestampMillisecondArray,
+};
 use brisk_core::types::{DayTimeUnit, YearMonthUnit};
 use brisk_core::{DataType, SqlType};
 
@@ -211,6 +216,28 @@ fn time_becomes_text() {
     check_in(tokyo, "UNIX_TIMESTAMP", &[text("2015-07-24 10:00:00")], "1437699600");
     check_in(chrono_tz::Tz::MET, "FROM_UNIXTIME", &[bigint(1_111_885_200)], "2005-03-27 03:00:00");
     check_in(tokyo, "DATE_FORMAT", &[of("2018-03-14 01:02:03", DataType::TimestampLtz(3)), text("HH")], "10");
+}
+
+/// A row shows what the row before showed only as long as the pattern's smallest field does not change.
+#[test]
+fn each_time_of_a_column_becomes_its_own_text() {
+    let times: Vec<i64> = [0, 1, 999, 1000, 59_999, 60_000, 3_599_999, 3_600_000, 43_200_000, 86_399_999, 86_400_000, -1, -86_400_001, 5, 5].to_vec();
+    let column = |times: Vec<i64>| TimestampMillisecondArray::from(times);
+    for pattern in ["yyyy-MM-dd", "HH:mm", "h a", "mm:ss", "ss.SSS", "SS", "yyyy-MM-dd HH:mm:ss.SSSSSS", "D e", "G y", "A"] {
+        let shown = |times: Vec<i64>| {
+            let rows = RecordBatch::try_from_iter([("c0", Arc::new(column(times)) as ArrayRef)]).unwrap();
+            let bound = call("DATE_FORMAT", &[Expr::column(0, SqlType::nullable(DataType::Timestamp(3))), text(pattern)]).unwrap();
+            bound
+                .evaluate_array(&rows, &crate::scalar::testing::context())
+                .unwrap()
+                .as_string::<i32>()
+                .iter()
+                .map(|t| t.unwrap().to_string())
+                .collect::<Vec<_>>()
+        };
+        let one_by_one: Vec<String> = times.iter().flat_map(|t| shown(vec![*t])).collect();
+        assert_eq!(shown(times.clone()), one_by_one, "{pattern}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::cast::temporal_text::civil;
 use crate::scalar::time::calendar::{day_number, iso_weekday};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
+const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
 
 impl Pattern {
     /// Appends `moment`. It fails where the pattern shows a zone and the moment has none.
@@ -17,6 +18,29 @@ impl Pattern {
         let clock = Clock { moment, year, month: i64::from(month), day: i64::from(day), dialect: self.dialect };
         self.ops.iter().try_for_each(|op| clock.write(out, op))
     }
+
+    /// For how long a clock shows the same by this pattern, from midnight on and in one zone.
+    pub fn period_nanos(&self) -> i64 {
+        period_of(&self.ops)
+    }
+}
+
+fn period_of(ops: &[Op]) -> i64 {
+    let period = |op: &Op| match op {
+        Op::Number(number) => match number.field {
+            Field::Nano | Field::NanoOfDay => 1,
+            Field::Millisecond | Field::MilliOfDay => NANOS_PER_SECOND / 1000,
+            Field::Second => NANOS_PER_SECOND,
+            Field::Minute => 60 * NANOS_PER_SECOND,
+            Field::Hour | Field::HourFrom1 | Field::HourOfHalf | Field::HourOfHalfFrom1 => 3600 * NANOS_PER_SECOND,
+            _ => NANOS_PER_DAY,
+        },
+        Op::Fraction(width) => 10i64.pow(9 - (*width).min(9) as u32),
+        Op::AmPm => 43_200 * NANOS_PER_SECOND,
+        Op::Optional(inner) => period_of(inner),
+        Op::Literal(_) | Op::ShortYear | Op::MonthName(_) | Op::WeekdayName(_) | Op::Era | Op::Offset(_) | Op::ZoneName => NANOS_PER_DAY,
+    };
+    ops.iter().map(period).min().unwrap_or(NANOS_PER_DAY)
 }
 
 struct Clock<'a> {
