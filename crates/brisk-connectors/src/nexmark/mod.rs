@@ -134,14 +134,7 @@ impl SourceReader for NexmarkReader {
             let due = if self.options.max_emit_speed {
                 i64::MAX
             } else {
-                let elapsed_us = now_us() - self.started_us;
-                let due = split.first_time + elapsed_us.div_euclid(1000);
-                if split.generator.next_time() > due {
-                    let wait_us = (split.generator.next_time() - split.first_time) * 1000 - elapsed_us;
-                    wait = wait.min(Duration::from_micros(wait_us.max(0) as u64));
-                    continue;
-                }
-                due
+                split.first_time + (now_us() - self.started_us).div_euclid(1000)
             };
             let columns = &mut self.columns;
             columns.begin_batch();
@@ -156,6 +149,12 @@ impl SourceReader for NexmarkReader {
             if columns.len() > 0 {
                 let rows = ChangelogBatch::append(columns.finish_batch()?);
                 return Ok(Poll::Data(SourceData { split: Arc::clone(&split.name), payload: Payload::Rows(rows), metadata: Vec::new() }));
+            }
+            // Nothing was due, or nothing of what was is wanted.
+            if !self.options.max_emit_speed {
+                let due_us = (split.generator.next_time() - split.first_time) * 1000;
+                let wait_us = due_us - (now_us() - self.started_us);
+                wait = wait.min(Duration::from_micros(wait_us.max(0) as u64));
             }
         }
         let finished = self.splits.iter().all(|s| s.generator.events() >= s.limit);
