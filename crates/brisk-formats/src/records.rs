@@ -2,7 +2,7 @@
 
 use brisk_core::source::{Framing, RecordChunk};
 
-use crate::scan::find;
+use memchr::memchr;
 
 /// Iterates over `(number, start, end)` of the records. Under [`Framing::Lines`] a trailing `\r` is not part of a record.
 /// Empty records are counted, and left out unless asked for.
@@ -45,7 +45,7 @@ impl Records<'_> {
     fn next_line(&mut self) -> Option<(u32, usize, usize)> {
         while self.pos < self.data.len() {
             let start = self.pos;
-            let line_end = find(self.data, start, b'\n').unwrap_or(self.data.len());
+            let line_end = memchr(b'\n', &self.data[start..]).map_or(self.data.len(), |n| start + n);
             self.pos = line_end + 1;
             let number = self.number;
             self.number += 1;

@@ -131,11 +131,7 @@ impl SourceReader for NexmarkReader {
                 continue;
             }
             // When events come at their time, only those that are due.
-            let due = if self.options.max_emit_speed {
-                i64::MAX
-            } else {
-                split.first_time + (now_us() - self.started_us).div_euclid(1000)
-            };
+            let due = if self.options.max_emit_speed { i64::MAX } else { split.first_time + (now_us() - self.started_us).div_euclid(1000) };
             let columns = &mut self.columns;
             columns.begin_batch();
             while !columns.is_full() && split.generator.events() < split.limit {
