@@ -50,10 +50,16 @@ pub trait SnapshotWriter {
     fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()>;
 }
 
+/// Batches of keys and rows, each decoded when it is asked for.
+pub type Entries<'a> = Box<dyn Iterator<Item = Result<(BinaryArray, RecordBatch)>> + 'a>;
+
 pub trait SnapshotReader {
-    /// The live entries of `table` whose key groups this subtask owns, in batches of keys and rows. The rows of one key
-    /// keep their order but may be spread over batches.
-    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>>;
+    /// The live entries of `table` whose key groups this subtask owns. The rows of one key keep their order but may be
+    /// spread over batches.
+    fn entries<'a>(&'a self, table: &'a str) -> Entries<'a>;
+
+    /// About how many entries that are, for making room.
+    fn count(&self, table: &str) -> usize;
 
     /// The operator state `name` of every former subtask.
     fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>>;

@@ -58,10 +58,8 @@ impl LastByTime {
         let (mut rows, mut kinds) = (Vec::with_capacity(ids.len()), Vec::with_capacity(ids.len()));
         for (row, &id) in ids.iter().enumerate() {
             let known = &mut self.times[id as usize];
-            if let Some(touch) = &mut self.touch {
-                if touch.expired(id, now_ms) {
-                    *known = NONE;
-                }
+            if self.touch.as_ref().is_some_and(|t| t.expired(id, now_ms)) {
+                *known = NONE;
             }
             if times[row] < *known {
                 continue;

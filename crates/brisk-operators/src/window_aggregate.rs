@@ -513,7 +513,8 @@ type SliceEntries = (Slice, RecordBatch, Vec<Vec<u8>>);
 /// The entries of a table whose keys begin with [`prefix`], by slice.
 pub(crate) fn read_slices(reader: &mut dyn SnapshotReader, table: &str) -> Result<Vec<SliceEntries>> {
     let mut entries = Vec::new();
-    for (keys, rows) in reader.entries(table)? {
+    for batch in reader.entries(table) {
+        let (keys, rows) = batch?;
         let mut places: BTreeMap<Slice, Vec<u32>> = BTreeMap::new();
         for row in 0..keys.len() {
             let (head, _) = keys.value(row).split_first_chunk::<16>().ok_or_else(|| Error::corrupt("a window's key in a snapshot is too short"))?;

@@ -131,7 +131,8 @@ impl Operator for WindowJoin {
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
         for side in [Side::Left, Side::Right] {
-            for (_, rows) in reader.entries(TABLES[side as usize])? {
+            for entries in reader.entries(TABLES[side as usize]) {
+                let (_, rows) = entries?;
                 for (window, selected) in self.by_window(side, &rows)?.0 {
                     self.window(window)?[side as usize].insert_kept(&rows, &selected)?;
                 }

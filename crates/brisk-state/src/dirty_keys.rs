@@ -166,7 +166,9 @@ impl DirtyKeys {
         mut each: impl FnMut(&[u32], &RecordBatch) -> Result<()>,
     ) -> Result<()> {
         let mut ids = Vec::new();
-        for (keys, rows) in reader.entries(table)? {
+        index.reserve(reader.count(table));
+        for entries in reader.entries(table) {
+            let (keys, rows) = entries?;
             index.insert_encoded((0..keys.len()).map(|i| keys.value(i)), &mut ids)?;
             self.mark_kept(&ids);
             each(&ids, &rows)?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use arrow_array::{Array, BinaryArray, RecordBatch};
-use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::snapshot::{Entries, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result};
 
 /// The state of all subtasks of one operator.
@@ -119,14 +119,27 @@ impl SnapshotWriter for MemoryWriter<'_> {
     }
 }
 
+impl MemoryReader<'_> {
+    /// The keys of this subtask with each of their rows.
+    fn mine<'a>(&'a self, table: &'a str) -> impl Iterator<Item = (&'a Vec<u8>, &'a RecordBatch)> {
+        let entries = self.snapshot.tables.get(table).into_iter().flatten();
+        entries.filter(|(_, (group, _))| self.key_groups.contains(group)).flat_map(|(key, (_, rows))| rows.iter().map(move |r| (key, r)))
+    }
+}
+
 impl SnapshotReader for MemoryReader<'_> {
-    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>> {
-        let Some(entries) = self.snapshot.tables.get(table) else { return Ok(Vec::new()) };
-        let mine = || entries.iter().filter(|(_, (group, _))| self.key_groups.contains(group)).flat_map(|(key, (_, rows))| rows.iter().map(move |r| (key, r)));
-        let Some((_, first)) = mine().next() else { return Ok(Vec::new()) };
-        let keys = BinaryArray::from_iter_values(mine().map(|(key, _)| key).collect::<Vec<_>>());
-        let rows = arrow_select::concat::concat_batches(&first.schema(), mine().map(|(_, row)| row))?;
-        Ok(vec![(keys, rows)])
+    fn entries<'a>(&'a self, table: &'a str) -> Entries<'a> {
+        let mine = || self.mine(table);
+        let batch = mine().next().map(|(_, first)| {
+            let keys = BinaryArray::from_iter_values(mine().map(|(key, _)| key).collect::<Vec<_>>());
+            let rows = arrow_select::concat::concat_batches(&first.schema(), mine().map(|(_, row)| row))?;
+            Ok((keys, rows))
+        });
+        Box::new(batch.into_iter())
+    }
+
+    fn count(&self, table: &str) -> usize {
+        self.mine(table).count()
     }
 
     fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {

@@ -129,11 +129,11 @@ struct Builder {
 
 impl Builder {
     fn count_shared_work(&mut self, expr: &Expr) {
-        if let Expr::Call { function, args, .. } = expr {
-            if let Some(work) = function.shared_work(args) {
-                let node = self.node(&work);
-                *self.shared_work.entry(node).or_default() += 1;
-            }
+        if let Expr::Call { function, args, .. } = expr
+            && let Some(work) = function.shared_work(args)
+        {
+            let node = self.node(&work);
+            *self.shared_work.entry(node).or_default() += 1;
         }
         expr.children().into_iter().for_each(|child| self.count_shared_work(child));
     }

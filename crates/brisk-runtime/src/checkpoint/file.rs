@@ -148,16 +148,22 @@ impl StateFile {
         self.directory.iter().filter(|e| e.table == table).map(|e| e.generation + 1).max().unwrap_or(0)
     }
 
-    pub fn read(&self, table: &str, form: Form, generation: u32) -> Result<Vec<Entries>> {
-        let mut out = Vec::new();
-        let wanted = |e: &&Entry| e.table == table && e.form == form && e.generation == generation;
-        for entry in self.directory.iter().filter(wanted) {
+    /// The batches of a generation, each decoded when it is asked for.
+    pub fn read<'a>(&'a self, table: &'a str, form: Form, generation: u32) -> impl Iterator<Item = Result<Entries>> + 'a {
+        let wanted = move |e: &&Entry| e.table == table && e.form == form && e.generation == generation;
+        self.directory.iter().filter(wanted).flat_map(|entry| {
             let section = self.bytes.slice(entry.offset..entry.offset + entry.length);
-            for batch in StreamReader::try_new(Cursor::new(section), None)? {
-                out.push(split_columns(&batch?)?);
-            }
-        }
-        Ok(out)
+            let (reader, fault) = match StreamReader::try_new(Cursor::new(section), None) {
+                Ok(reader) => (Some(reader), None),
+                Err(e) => (None, Some(Err(e.into()))),
+            };
+            fault.into_iter().chain(reader.into_iter().flatten().map(|batch| split_columns(&batch?)))
+        })
+    }
+
+    /// How many entries of a table are put, generations not told apart.
+    pub fn count(&self, table: &str) -> usize {
+        self.directory.iter().filter(|e| e.table == table && e.form == Form::Put).map(|e| e.rows).sum()
     }
 }
 
@@ -229,11 +235,13 @@ mod tests {
         let (bytes, checksum) = sample();
         let file = StateFile::open(bytes.into(), checksum).unwrap();
         assert_eq!((file.generations("sums"), file.generations("other")), (1, 0));
-        let puts = file.read("sums", Form::Put, 0).unwrap();
+        let all = |table: &str, form| file.read(table, form, 0).collect::<Result<Vec<_>>>().unwrap();
+        let puts = all("sums", Form::Put);
         assert_eq!((puts[0].key_groups.values().to_vec(), puts[0].keys.value(1)), (vec![3, 4], b"b".as_slice()));
         assert_eq!(puts[0].rows.column(0).as_primitive::<arrow_array::types::Int64Type>().values(), &[10, 20]);
-        assert_eq!(file.read("sums", Form::Delete, 0).unwrap()[0].keys.value(0), b"c");
-        assert!(file.read("other", Form::Put, 0).unwrap().is_empty());
+        assert_eq!(all("sums", Form::Delete)[0].keys.value(0), b"c");
+        assert!(all("other", Form::Put).is_empty());
+        assert_eq!((file.count("sums"), file.count("other")), (2, 0));
     }
 
     #[test]
@@ -243,8 +251,8 @@ mod tests {
         let body = bytes.len() - 8;
         let checksum = hash_bytes(&bytes[..body]);
         bytes[body..].copy_from_slice(&checksum.to_le_bytes());
-        let read = StateFile::open(bytes.into(), checksum).unwrap().read("sums", Form::Put, 0).unwrap();
-        assert_eq!(read[0].keys.value(1), b"b");
+        let file = StateFile::open(bytes.into(), checksum).unwrap();
+        assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
     }
 
     #[test]

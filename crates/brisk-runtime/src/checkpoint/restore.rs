@@ -12,7 +12,7 @@ use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, UInt16Array};
 use arrow_select::filter::{filter, filter_record_batch};
 use brisk_core::Watermark;
 use brisk_core::key_group::{hash_bytes, key_group_range, mix};
-use brisk_core::snapshot::SnapshotReader;
+use brisk_core::snapshot::{self, SnapshotReader};
 use brisk_core::source::SplitState;
 use brisk_core::{Error, Result};
 use hashbrown::HashTable;
@@ -152,7 +152,8 @@ impl RestorePoint {
             reader.states.push(state.states.clone());
             let theirs = operator.key_groups_of(former, key_groups);
             if theirs.start < own.end && own.start < theirs.end && !state.files.is_empty() {
-                reader.chains.push(state.files.iter().map(|f| self.open(f)).collect::<Result<_>>()?);
+                let files = state.files.iter().map(|f| self.open(f)).collect::<Result<_>>()?;
+                reader.chains.push(Chain { files, key_groups: theirs });
             }
         }
         Ok(reader)
@@ -210,17 +211,28 @@ impl RestorePoint {
 /// The state of one subtask: chains of files, one a former subtask, oldest first.
 pub(crate) struct StateReader {
     own: Range<u16>,
-    chains: Vec<Vec<StateFile>>,
+    chains: Vec<Chain>,
     states: Vec<BTreeMap<String, Blob>>,
 }
 
+/// The files of a former subtask, oldest first, and the key groups that it owned.
+struct Chain {
+    files: Vec<StateFile>,
+    key_groups: Range<u16>,
+}
+
 impl SnapshotReader for StateReader {
-    fn entries(&mut self, table: &str) -> Result<Vec<(BinaryArray, RecordBatch)>> {
-        let mut out = Vec::new();
-        for chain in &self.chains {
-            merge(chain, table, &self.own, &mut out)?;
-        }
-        Ok(out)
+    fn entries<'a>(&'a self, table: &'a str) -> snapshot::Entries<'a> {
+        Box::new(self.chains.iter().flat_map(|chain| Merge::new(&chain.files, table, &self.own)))
+    }
+
+    fn count(&self, table: &str) -> usize {
+        let own = |chain: &Chain| {
+            let both = chain.key_groups.end.min(self.own.end).saturating_sub(chain.key_groups.start.max(self.own.start));
+            let rows: usize = chain.files.iter().map(|f| f.count(table)).sum();
+            rows * usize::from(both) / chain.key_groups.len().max(1)
+        };
+        self.chains.iter().map(own).sum()
     }
 
     fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
@@ -228,22 +240,67 @@ impl SnapshotReader for StateReader {
     }
 }
 
-fn merge(chain: &[StateFile], table: &str, own: &Range<u16>, out: &mut Vec<(BinaryArray, RecordBatch)>) -> Result<()> {
-    let mut hidden = HiddenKeys::default();
-    let generations: Vec<(&StateFile, u32)> = chain.iter().flat_map(|f| (0..f.generations(table)).map(move |g| (f, g))).collect();
-    for (number, (file, generation)) in generations.into_iter().enumerate().rev() {
-        let puts = file.read(table, Form::Put, generation)?;
-        for entries in &puts {
-            if let Some(live) = live_entries(entries, own, &hidden)? {
-                out.push(live);
+/// The live entries of a chain of files, from the newest generation to the oldest.
+struct Merge<'a> {
+    table: &'a str,
+    own: &'a Range<u16>,
+    /// Those still to be read, oldest first.
+    generations: Vec<(&'a StateFile, u32)>,
+    current: Option<Current<'a>>,
+    hidden: HiddenKeys,
+}
+
+/// The generation that is being read.
+struct Current<'a> {
+    file: &'a StateFile,
+    generation: u32,
+    batches: Box<dyn Iterator<Item = Result<Entries>> + 'a>,
+    /// The keys that it spoke of, if anything older is still to be read.
+    spoken: Vec<(UInt16Array, BinaryArray)>,
+}
+
+impl<'a> Merge<'a> {
+    fn new(chain: &'a [StateFile], table: &'a str, own: &'a Range<u16>) -> Self {
+        let generations = chain.iter().flat_map(|f| (0..f.generations(table)).map(move |g| (f, g))).collect();
+        Self { table, own, generations, current: None, hidden: HiddenKeys::default() }
+    }
+
+    /// The next live entries; `None` at the end.
+    fn advance(&mut self) -> Result<Option<(BinaryArray, RecordBatch)>> {
+        loop {
+            let Some(current) = &mut self.current else {
+                let Some((file, generation)) = self.generations.pop() else { return Ok(None) };
+                let batches = Box::new(file.read(self.table, Form::Put, generation));
+                self.current = Some(Current { file, generation, batches, spoken: Vec::new() });
+                continue;
+            };
+            if let Some(entries) = current.batches.next().transpose()? {
+                if !self.generations.is_empty() {
+                    current.spoken.push((entries.key_groups.clone(), entries.keys.clone()));
+                }
+                if let Some(live) = live_entries(&entries, self.own, &self.hidden)? {
+                    return Ok(Some(live));
+                }
+                continue;
+            }
+            let Current { file, generation, spoken, .. } = self.current.take().expect("it is being read");
+            if !self.generations.is_empty() {
+                spoken.into_iter().for_each(|(groups, keys)| self.hidden.add(groups, keys));
+                for entries in file.read(self.table, Form::Delete, generation) {
+                    let Entries { key_groups, keys, .. } = entries?;
+                    self.hidden.add(key_groups, keys);
+                }
             }
         }
-        if number > 0 {
-            puts.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
-            file.read(table, Form::Delete, generation)?.into_iter().for_each(|e| hidden.add(e.key_groups, e.keys));
-        }
     }
-    Ok(())
+}
+
+impl Iterator for Merge<'_> {
+    type Item = Result<(BinaryArray, RecordBatch)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
+    }
 }
 
 fn live_entries(entries: &Entries, own: &Range<u16>, hidden: &HiddenKeys) -> Result<Option<(BinaryArray, RecordBatch)>> {
@@ -310,8 +367,7 @@ mod tests {
     /// 0). Newest file last.
     fn check(files: &[&str], own: Range<u16>, expected: &str) {
         let chain: Vec<_> = files.iter().map(|text| file(text)).collect();
-        let mut out = Vec::new();
-        merge(&chain, "t", &own, &mut out).unwrap();
+        let out: Vec<_> = Merge::new(&chain, "t", &own).collect::<Result<_>>().unwrap();
         let mut rows: Vec<String> = Vec::new();
         for (keys, batch) in &out {
             let values = batch.column(0).as_primitive::<Int64Type>();

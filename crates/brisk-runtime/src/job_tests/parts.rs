@@ -229,7 +229,8 @@ impl Operator for Sum {
     }
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
-        for (keys, rows) in reader.entries("sums")? {
+        for entries in reader.entries("sums") {
+            let (keys, rows) = entries?;
             let sums = rows.column(0).as_primitive::<Int64Type>();
             for i in 0..keys.len() {
                 let key = i64::from_le_bytes(keys.value(i).try_into().unwrap());

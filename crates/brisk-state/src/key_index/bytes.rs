@@ -86,6 +86,12 @@ impl BytesKeys {
         self.spans[id as usize] = span;
     }
 
+    /// Makes room for `more` keys.
+    pub fn reserve(&mut self, more: usize, ids: &Ids) {
+        self.table.reserve(more, |slot| spread(ids.hashes[slot.id as usize]));
+        self.spans.reserve(more);
+    }
+
     pub fn remove(&mut self, id: u32, hash: u64) {
         if self.null_id == Some(id) {
             self.null_id = None;

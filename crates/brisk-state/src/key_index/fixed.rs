@@ -94,6 +94,7 @@ impl<K: FixedKey> FixedKeys<K> {
     /// Makes room for `more` keys.
     pub fn reserve(&mut self, more: usize) {
         self.table.reserve(more, |entry| entry.0.hash());
+        self.keys.reserve(more);
     }
 
     pub fn bytes(&self) -> usize {

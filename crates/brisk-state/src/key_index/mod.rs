@@ -221,6 +221,19 @@ impl KeyIndex {
         Ok(())
     }
 
+    /// Makes room for `more` keys, so that the index does not grow step by step.
+    pub fn reserve(&mut self, more: usize) {
+        self.ids.hashes.reserve(more);
+        match &mut self.keys {
+            Keys::Unit => {}
+            Keys::Integer(keys) => keys.values.reserve(more),
+            Keys::Two(keys) => keys.reserve(more),
+            Keys::Three(keys) => keys.reserve(more),
+            Keys::Four(keys) => keys.reserve(more),
+            Keys::Bytes(keys) | Keys::Rows(keys) => keys.reserve(more, &self.ids),
+        }
+    }
+
     /// Forgets keys. Their ids may be handed out again; an id that is not there is passed over.
     pub fn remove(&mut self, ids: &[u32]) {
         for &id in ids {

@@ -106,6 +106,11 @@ impl<const N: usize> TupleKeys<N> {
         }
     }
 
+    /// Makes room for `more` keys.
+    pub fn reserve(&mut self, more: usize) {
+        self.tuples.reserve(more);
+    }
+
     pub fn remove(&mut self, id: u32) {
         let tuple = self.tuples.key(id);
         self.tuples.remove(id);
