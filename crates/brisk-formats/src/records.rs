@@ -1,7 +1,6 @@
 //! The records of a chunk, one after the other, with their numbers.
 
 use brisk_core::source::{Framing, RecordChunk};
-
 use memchr::memchr;
 
 /// Iterates over `(number, start, end)` of the records. Under [`Framing::Lines`] a trailing `\r` is not part of a record.
