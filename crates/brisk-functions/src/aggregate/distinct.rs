@@ -106,7 +106,15 @@ struct Distinct<D: Domain, M: Members<D>> {
     sets: Vec<M>,
     /// How many values a view of a group has: by group, then by view.
     sizes: Vec<i64>,
+    /// How many values have appeared so far.
+    appeared: usize,
 }
+
+/// Sets of so many values in all are larger than a cache.
+const MANY_VALUES: usize = 1 << 17;
+/// So many rows are looked for before they are counted: a processor waits for several places of memory at a time, but not
+/// if each is only known when the one before was dealt with.
+const AHEAD: usize = 16;
 
 /// The rows that changed their sets, for one view: what the aggregate behind is told.
 #[derive(Default, Clone)]
@@ -144,7 +152,7 @@ fn note(changes: &mut [Changes], change: Change, group: usize, row: usize) {
 impl<D: Domain, M: Members<D> + 'static> Distinct<D, M> {
     fn boxed(domain: D, shape: Shape, behind: Vec<Option<Box<dyn Accumulator>>>) -> Box<dyn SharedAccumulator> {
         let passes_on = behind.iter().any(Option::is_some);
-        Box::new(Self { domain, shape, behind, passes_on, hasher: FixedState::default(), sets: Vec::new(), sizes: Vec::new() })
+        Box::new(Self { domain, shape, behind, passes_on, hasher: FixedState::default(), sets: Vec::new(), sizes: Vec::new(), appeared: 0 })
     }
 
     fn pass_on(&mut self, changes: Vec<Changes>, keys: &[ArrayRef]) -> Result<()> {
@@ -171,14 +179,18 @@ impl<D: Domain, M: Members<D> + 'static> SharedAccumulator for Distinct<D, M> {
         let batch = self.domain.batch(&keys)?;
         let all = self.behind.len();
         let every = all_views(all);
-        let (sets, sizes, hasher) = (&mut self.sets, &mut self.sizes, &self.hasher);
+        let (sets, sizes, hasher, appeared) = (&mut self.sets, &mut self.sizes, &self.hasher, &mut self.appeared);
         let mut change = |row: usize, group: usize, added: bool| {
+            if row.is_multiple_of(AHEAD) && *appeared > MANY_VALUES {
+                (row..groups.len().min(row + AHEAD)).for_each(|r| sets[groups[r] as usize].touch(hasher, &batch[r]));
+            }
             let views = views.map_or(every, |v| v[row]);
             if views == 0 {
                 return Change::default();
             }
             let change = sets[group].change(hasher, &batch[row], views, all, if added { 1 } else { -1 });
             if change != Change::default() {
+                *appeared += 1;
                 resized(&mut sizes[group * all..(group + 1) * all], change);
             }
             change

@@ -35,6 +35,9 @@ pub(super) trait Members<D: Domain>: Default + Send {
     /// Adds `delta` to the count of `value` in each of `views`, of which `all` share the set.
     fn change(&mut self, hasher: &FixedState, value: &D::Borrowed, views: Views, all: usize, delta: i64) -> Change;
 
+    /// Looks for a value that will soon be changed, so that its place in memory is on its way.
+    fn touch(&self, _hasher: &FixedState, _value: &D::Borrowed) {}
+
     /// Adds a value with its notes, as `write` gave them.
     fn merge(&mut self, hasher: &FixedState, value: &D::Borrowed, notes: &[i64], all: usize) -> Change;
 
@@ -114,6 +117,11 @@ impl<D: Domain, K: Mark> Members<D> for Plain<D, K> {
             }
         };
         Change { appeared, vanished: 0 }
+    }
+
+    #[inline]
+    fn touch(&self, hasher: &FixedState, value: &D::Borrowed) {
+        std::hint::black_box(self.0.find(hasher.hash_one(value), |kept| kept.0.borrow() == value).is_some());
     }
 
     fn merge(&mut self, hasher: &FixedState, value: &D::Borrowed, notes: &[i64], all: usize) -> Change {
