@@ -190,7 +190,7 @@ impl<D: Domain, M: Members<D> + 'static> SharedAccumulator for Distinct<D, M> {
             }
             let change = sets[group].change(hasher, &batch[row], views, all, if added { 1 } else { -1 });
             if change != Change::default() {
-                *appeared += 1;
+                *appeared += usize::from(change.appeared != 0);
                 resized(&mut sizes[group * all..(group + 1) * all], change);
             }
             change
@@ -221,6 +221,7 @@ impl<D: Domain, M: Members<D> + 'static> SharedAccumulator for Distinct<D, M> {
             for (place, element) in list_range(offsets, row).enumerate() {
                 let note_of = first_note + place * width;
                 let change = self.sets[group].merge(&self.hasher, &batch[element], &noted[note_of..note_of + width], all);
+                self.appeared += usize::from(change.appeared != 0);
                 resized(&mut self.sizes[group * all..(group + 1) * all], change);
                 if self.passes_on {
                     note(&mut changes, change, group, element);

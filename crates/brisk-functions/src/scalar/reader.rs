@@ -176,7 +176,7 @@ impl TextColumn {
             }
             None => self.nulls.append_null(),
         }
-        // As all of Arrow's builders: a column of 2 GB and more is cut before it gets here.
+        // As Arrow's own builders: an offset has 31 bits, and a batch with 2 GB of text ends the job.
         self.ends.push(i32::try_from(self.texts.len()).expect("offset overflow"));
     }
 
