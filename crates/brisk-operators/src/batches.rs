@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, SortOptions};
 use brisk_core::{ChangelogBatch, Result, RowKind};
+use brisk_state::{KeyedRows, LastTouch, RowId, RowStore};
 
 /// Operators that make rows of their own (and do not pass a batch on) send so many at a time at most.
 pub(crate) const MAX_ROWS: usize = 8192;
@@ -19,6 +20,20 @@ pub(crate) fn record_batch(schema: &SchemaRef, columns: Vec<ArrayRef>, rows: usi
 pub(crate) fn unnamed_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     let fields: Vec<Field> = columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true)).collect();
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
+}
+
+/// For a snapshot, the stored rows of some keys, after a column that says when each key was touched. `add` adds the rows of
+/// a key.
+pub(crate) fn rows_of_keys(ids: &[u32], store: &RowStore, touch: Option<&LastTouch>, add: impl Fn(u32, &mut Vec<RowId>)) -> Result<KeyedRows> {
+    let (mut owners, mut rows, mut touched) = (Vec::new(), Vec::new(), Vec::new());
+    for (i, &id) in ids.iter().enumerate() {
+        add(id, &mut rows);
+        owners.resize(rows.len(), i as u32);
+        touched.resize(rows.len(), touch.map(|t| t.touched_ms(id)));
+    }
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(touched))];
+    columns.extend(store.gather(&rows)?.columns().iter().cloned());
+    Ok(KeyedRows { rows: unnamed_batch(columns)?, owners: Some(owners) })
 }
 
 /// For every row whether it is taken back; `None` if none is.

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
-use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+use brisk_state::{DirtyKeys, KeyIndex, LastTouch, RowId, RowStore, TouchedIds};
 
-use crate::batches::{Changes, unnamed_batch};
+use crate::batches::{Changes, rows_of_keys};
 
 /// Keeps, for every primary key of the sink, the rows that claim it, in the order of their arrival; the sink is told of
 /// the last of them. The output is an upsert stream (`+I`, `+U`, `-D`).
@@ -112,17 +112,7 @@ impl Operator for SinkUpsertMaterializer {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let Self { dirty, index, store, claims, touch, .. } = self;
-        let rows = |ids: &[u32]| {
-            let (mut owners, mut rows, mut touched) = (Vec::new(), Vec::new(), Vec::new());
-            for (i, id) in ids.iter().enumerate() {
-                rows.extend_from_slice(&claims[*id as usize]);
-                owners.resize(rows.len(), i as u32);
-                touched.resize(rows.len(), touch.as_ref().map(|t| t.touched_ms(*id)));
-            }
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(touched))];
-            columns.extend(store.gather(&rows)?.columns().iter().cloned());
-            Ok(KeyedRows { rows: unnamed_batch(columns)?, owners: Some(owners) })
-        };
+        let rows = |ids: &[u32]| rows_of_keys(ids, store, touch.as_ref(), |id, out| out.extend_from_slice(&claims[id as usize]));
         dirty.write(writer, TABLE, index, self.key_groups, rows)
     }
 

@@ -8,15 +8,15 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Error, Result, RowKind};
-use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+use brisk_state::{DirtyKeys, KeyIndex, LastTouch, RowId, RowStore, TouchedIds};
 
 use super::changes::{RankChanges, Teller};
 use super::{TABLE, TopNSpec};
-use crate::batches::unnamed_batch;
+use crate::batches::rows_of_keys;
 use crate::rank_key::{RankKey, RankOrder};
 use crate::ranked_rows::{RankedRows, Ties};
 
@@ -198,17 +198,7 @@ impl<K: RankKey> Operator for AppendOnly<K> {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let Self { dirty, index, ranked, store, touch, .. } = self;
-        let rows = |ids: &[u32]| {
-            let (mut owners, mut rows, mut touched) = (Vec::new(), Vec::new(), Vec::new());
-            for (i, id) in ids.iter().enumerate() {
-                rows.extend(ranked.rows(*id).iter().map(|r| r.row));
-                owners.resize(rows.len(), i as u32);
-                touched.resize(rows.len(), touch.as_ref().map(|t| t.touched_ms(*id)));
-            }
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(touched))];
-            columns.extend(store.gather(&rows)?.columns().iter().cloned());
-            Ok(KeyedRows { rows: unnamed_batch(columns)?, owners: Some(owners) })
-        };
+        let rows = |ids: &[u32]| rows_of_keys(ids, store, touch.as_ref(), |id, out| out.extend(ranked.rows(id).iter().map(|r| r.row)));
         dirty.write(writer, TABLE, index, self.key_groups, rows)
     }
 

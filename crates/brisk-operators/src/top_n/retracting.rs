@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_row::Rows;
 use brisk_core::key_group::hash_columns;
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result};
-use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
+use brisk_state::{DirtyKeys, KeyIndex, LastTouch, RowId, RowStore, TouchedIds};
 
 use super::changes::{RankChanges, Teller};
 use super::{TABLE, TopNSpec, same_row};
-use crate::batches::unnamed_batch;
+use crate::batches::rows_of_keys;
 use crate::sort_key::SortKeyEncoder;
 
 pub(super) struct Retracting {
@@ -181,17 +181,7 @@ impl Operator for Retracting {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let Self { dirty, index, partitions, store, touch, .. } = self;
-        let rows = |ids: &[u32]| {
-            let (mut owners, mut rows, mut touched) = (Vec::new(), Vec::new(), Vec::new());
-            for (i, id) in ids.iter().enumerate() {
-                rows.extend(partitions[*id as usize].rows.values().map(|r| r.row));
-                owners.resize(rows.len(), i as u32);
-                touched.resize(rows.len(), touch.as_ref().map(|t| t.touched_ms(*id)));
-            }
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(touched))];
-            columns.extend(store.gather(&rows)?.columns().iter().cloned());
-            Ok(KeyedRows { rows: unnamed_batch(columns)?, owners: Some(owners) })
-        };
+        let rows = |ids: &[u32]| rows_of_keys(ids, store, touch.as_ref(), |id, out| out.extend(partitions[id as usize].rows.values().map(|r| r.row)));
         dirty.write(writer, TABLE, index, self.key_groups, rows)
     }
 
