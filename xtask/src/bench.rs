@@ -2,8 +2,8 @@
 //! checkpoints, restoring, a second core or ten times as many events cost.
 //!
 //! Costs are those of the whole process as the system counts them, start-up included. Flink's are either those measured
-//! once with 10 million generated events at parallelism 2 (less 7 s of start-up), or, with `--flink`, those of a run over
-//! the same files right after brisk's, less a run that does nothing.
+//! once with 10 million generated events at parallelism 2 (less 7 s of start-up), or, with `--flink`, those of a run right
+//! after brisk's over the same files, or with `--nexmark` over the events of Flink's generator, less a run that does nothing.
 
 mod arguments;
 mod checkpoint;

@@ -22,6 +22,8 @@ pub const USAGE: &str = "usage: cargo xtask bench [what] [options] [q0 q5 ...]
   --files            read the events from newline-delimited JSON, written first, instead of making them
   --flink LIB        run Flink as well, over the same files: LIB is the folder of its jars, pyflink/lib of the PyPI
                      package apache-flink-libraries. Needs Java 17
+  --nexmark PATH     with --flink: a jar or folder of the classes of github.com/nexmark/nexmark, whose generator Flink
+                     then runs, and brisk its own, instead of reading files
   --binary PATH      measure this program instead of building one";
 
 /// All that Flink runs: it refuses q6.
@@ -47,6 +49,8 @@ pub struct Arguments {
     pub parallelism: u32,
     pub files: bool,
     pub flink: Option<PathBuf>,
+    /// Of Flink's generator.
+    pub nexmark: Option<PathBuf>,
     pub binary: Option<PathBuf>,
     pub queries: Vec<u32>,
 }
@@ -76,6 +80,7 @@ impl Arguments {
             parallelism: 1,
             files: false,
             flink: None,
+            nexmark: None,
             binary: None,
             queries: Vec::new(),
         };
@@ -96,6 +101,7 @@ impl Arguments {
                 "--parallelism" => parsed.parallelism = value()?.parse().context("--parallelism")?,
                 "--files" => parsed.files = true,
                 "--flink" => parsed.flink = Some(value()?.into()),
+                "--nexmark" => parsed.nexmark = Some(value()?.into()),
                 "--binary" => parsed.binary = Some(value()?.into()),
                 query => match query.strip_prefix('q').and_then(|n| n.parse().ok()) {
                     Some(n) if QUERIES.contains(&n) => parsed.queries.push(n),
@@ -104,7 +110,7 @@ impl Arguments {
             }
         }
         // Flink has no generator of these events without another package.
-        parsed.files |= parsed.flink.is_some();
+        parsed.files |= parsed.flink.is_some() && parsed.nexmark.is_none();
         if parsed.events == 0 {
             parsed.events = match parsed.what {
                 What::Checkpoint | What::Scaling => 5_000_000,
@@ -133,6 +139,7 @@ mod tests {
         let parse = |text: &str| Arguments::parse(&text.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
         let all = parse("--events 5 --flink lib").expect("valid");
         assert_eq!((all.events, all.files, all.queries.len()), (5, true, 23));
+        assert!(!parse("--flink lib --nexmark classes").expect("valid").files, "Flink makes the events too");
         assert_eq!(parse("q5 q0").expect("valid").queries, [5, 0]);
         let flat = parse("flat --rounds 3").expect("valid");
         assert_eq!((flat.what, flat.events, flat.rounds, flat.queries[0]), (What::Flat, 10_000_000, 3, 0));

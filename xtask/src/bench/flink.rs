@@ -40,10 +40,14 @@ pub fn measured(query: u32, events: u64) -> Option<Cost> {
     Some(Cost { cpu_s: (cpu_s - STARTUP_S) * events as f64 / 1e7, wall_s: 0.0, peak_mb: 0.0 })
 }
 
-/// A script on Flink, in a process of its own.
-pub fn run(lib: &Path, script: &Path, parallelism: u32) -> Result<Cost> {
+/// A script on Flink, in a process of its own. `nexmark` are the classes of its generator, if it makes the events.
+pub fn run(lib: &Path, nexmark: Option<&Path>, script: &Path, parallelism: u32) -> Result<Cost> {
     let mut classes = lib.as_os_str().to_owned();
     classes.push("/*");
+    if let Some(nexmark) = nexmark {
+        classes.push(":");
+        classes.push(nexmark);
+    }
     let mut command = Command::new("java");
     command.arg(format!("-Dp={parallelism}")).arg("-cp").arg(classes).arg(root().join("tests/nexmark/FlinkRun.java")).arg(script);
     measure(&mut command).context("Flink")
@@ -53,5 +57,5 @@ pub fn run(lib: &Path, script: &Path, parallelism: u32) -> Result<Cost> {
 pub fn startup(lib: &Path, work: &Workspace) -> Result<Cost> {
     let script = work.dir().join("nothing.sql");
     fs::write(&script, "CREATE TABLE nothing (a INT) WITH ('connector' = 'blackhole');\nINSERT INTO nothing VALUES (1);\n")?;
-    run(lib, &script, 1)
+    run(lib, None, &script, 1)
 }

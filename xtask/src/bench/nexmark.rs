@@ -31,7 +31,7 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
         for _ in 0..arguments.rounds {
             ours.push(query_cost(brisk, &work.script(query)?, arguments.parallelism).with_context(|| format!("q{query}"))?);
             if let (Some(lib), Some(idle)) = (&arguments.flink, &idle) {
-                theirs.push(flink::run(lib, &work.script(query)?, arguments.parallelism)?.less(idle));
+                theirs.push(flink::run(lib, arguments.nexmark.as_deref(), &work.flink_script(query)?, arguments.parallelism)?.less(idle));
             }
         }
         let theirs = match theirs.as_slice() {

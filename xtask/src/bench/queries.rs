@@ -34,7 +34,7 @@ impl Workspace {
         let side: String = (0..10_000).map(|n| format!("{n},text {n}\n")).collect();
         fs::write(dir.join("side.csv"), side)?;
         Ok(Self {
-            generator: format!("'connector' = 'nexmark', 'events.num' = '{events}', 'first-event.rate' = '{rate}', 'base-time' = '1700006350000'"),
+            generator: format!("'connector' = 'nexmark', 'events.num' = '{events}', 'first-event.rate' = '{rate}', 'next-event.rate' = '{rate}'"),
             events: dir.join(format!("events-{events}-{rate}")),
             from_files: arguments.files,
             dir,
@@ -51,7 +51,7 @@ impl Workspace {
             return Ok(());
         }
         println!("writing {}", self.events.display());
-        let text = self.fill("events", &self.generator, &self.files())?;
+        let text = self.fill("events", "events", &self.made(), &self.files())?;
         measure(Command::new(brisk).arg("run").arg(text)).context("writing the events")?;
         Ok(())
     }
@@ -73,24 +73,39 @@ impl Workspace {
         Ok(path)
     }
 
-    /// The path of a script that runs a query.
+    /// The path of a script that runs a query on brisk.
     pub fn script(&self, query: u32) -> Result<PathBuf> {
+        // The same events in each run; Flink's generator has no such option, its events begin now.
+        self.query(query, &format!("q{query}"), &self.made())
+    }
+
+    /// The path of a script that runs a query on Flink.
+    pub fn flink_script(&self, query: u32) -> Result<PathBuf> {
+        self.query(query, &format!("q{query}-flink"), &self.generator)
+    }
+
+    fn made(&self) -> String {
+        format!("{}, 'base-time' = '1700006350000'", self.generator)
+    }
+
+    fn query(&self, query: u32, name: &str, generator: &str) -> Result<PathBuf> {
         let out = self.dir.join("out");
         if out.exists() {
             fs::remove_dir_all(&out)?;
         }
-        let source = if self.from_files { self.files() } else { self.generator.clone() };
-        self.fill(&format!("q{query}"), &source, "'connector' = 'blackhole'")
+        let source = if self.from_files { self.files() } else { generator.to_string() };
+        self.fill(&format!("q{query}"), name, &source, "'connector' = 'blackhole'")
     }
 
     fn files(&self) -> String {
         format!("'connector' = 'filesystem', 'path' = '{}', 'format' = 'json'", self.events.display())
     }
 
-    fn fill(&self, name: &str, source: &str, sink: &str) -> Result<PathBuf> {
+    /// Writes the script `name` after the template of `tests/nexmark`.
+    fn fill(&self, template: &str, name: &str, source: &str, sink: &str) -> Result<PathBuf> {
         let folder = root().join("tests").join("nexmark");
         let read = |file: &str| fs::read_to_string(folder.join(file)).with_context(|| file.to_string());
-        let text = (read("ddl.sql")? + &read(&format!("{name}.sql"))?)
+        let text = (read("ddl.sql")? + &read(&format!("{template}.sql"))?)
             .replace("${SOURCE}", source)
             .replace("${SINK}", sink)
             .replace("${OUT}", &self.dir.join("out").display().to_string())
