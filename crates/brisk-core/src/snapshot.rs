@@ -8,6 +8,8 @@
 //!   It may do so in **parts**: a part that was written ahead of the barrier holds some keys as they were then, and a key
 //!   that changed afterwards is written again, which supersedes what the earlier part says of it. So a task can write
 //!   most of a large state between two batches, a little at a time, and finds little left to do at the barrier.
+//!   A table of rows that are never taken back may be written as a **log** instead: every snapshot adds the rows that are
+//!   new and says nothing of the others. Such a table is written in no other way until the next full snapshot.
 //! - **Operator state**: named byte strings of a subtask that belong to no key (a source's positions, a watermark).
 //!   After a restore at another parallelism every subtask is given those of all former subtasks.
 
@@ -27,12 +29,12 @@ pub enum SnapshotKind {
 pub trait SnapshotWriter {
     fn kind(&self) -> SnapshotKind;
 
-    /// How many more keys this part takes. What does not fit stays changed, for the next part.
+    /// How many more keys, of a log rows, this part takes. What does not fit stays changed, for the next part.
     fn room(&self) -> usize {
         usize::MAX
     }
 
-    /// Says that `keys` changed keys were left out for want of room.
+    /// Says that `keys` changed keys or new rows were left out for want of room.
     fn left_out(&mut self, _keys: usize) {}
 
     /// Begins to speak of keys of `table` that earlier parts of this snapshot may have written, as the last part does
@@ -42,6 +44,9 @@ pub trait SnapshotWriter {
     /// Adds entries to the keyed table `table`. `key_groups`, `keys` and `rows` have one element an entry; `rows` has
     /// the same schema in every call for one table.
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
+
+    /// Adds entries to those that `table`, a log, has. Arguments as those of [`SnapshotWriter::put`]; keys may repeat.
+    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
 
     /// Says that `keys` are gone from `table`. Not needed in a full snapshot.
     fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()>;

@@ -8,6 +8,7 @@ mod cells;
 mod column;
 mod csv;
 mod json;
+mod marks;
 mod outcome;
 mod parquet;
 mod raw;

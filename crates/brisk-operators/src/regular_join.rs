@@ -402,6 +402,8 @@ impl Kept {
         let mut table = RowTable::growing(name, &input.schema, keys, &columns, key_groups)?;
         if counts || input.state_ttl_ms.is_some() {
             table.make_removable();
+        } else if input.append_only {
+            table = table.into_log();
         }
         Ok(Self {
             table,
@@ -556,6 +558,9 @@ impl Kept {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let Self { table, partners, touched, .. } = self;
+        if table.is_log() {
+            return table.snapshot_log(writer);
+        }
         let fields = [Field::new("partners", DataType::UInt32, false), Field::new("touched", DataType::Int64, false)];
         table.snapshot(writer, &fields, |ids| {
             let partners = ids.iter().map(|&id| partners.as_ref().map_or(0, |p| p[id as usize])).collect::<UInt32Array>();
@@ -567,8 +572,11 @@ impl Kept {
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
         let mut rows = Vec::new();
         self.table.restore(reader, |ids, extra| {
-            let (partners, touched) = (extra[0].as_primitive::<UInt32Type>(), extra[1].as_primitive::<Int64Type>());
-            rows.extend(ids.iter().enumerate().map(|(i, &id)| (id, partners.value(i), touched.value(i))));
+            // A log has neither.
+            if let [partners, touched] = extra {
+                let (partners, touched) = (partners.as_primitive::<UInt32Type>(), touched.as_primitive::<Int64Type>());
+                rows.extend(ids.iter().enumerate().map(|(i, &id)| (id, partners.value(i), touched.value(i))));
+            }
             Ok(())
         })?;
         let bound = self.table.store().id_bound();

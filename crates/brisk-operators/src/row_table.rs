@@ -11,8 +11,8 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array}
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::take::take;
-use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
-use brisk_core::{Result, Schema};
+use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::{Error, Result, Schema};
 use brisk_state::{ABSENT, DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
 
 pub(crate) struct RowTable {
@@ -31,7 +31,21 @@ pub(crate) struct RowTable {
     /// By row; `None` until a row is asked for its key or taken out.
     back: Option<Vec<Back>>,
     dirty: DirtyKeys,
+    /// Where rows are never taken out and nothing else is known of them: how snapshots write them.
+    log: Option<Log>,
 }
+
+/// Rows that snapshots write once, in the order of their ids, which is that of their arrival.
+#[derive(Default)]
+struct Log {
+    /// By row.
+    keys: Vec<u32>,
+    /// How many rows the snapshots have.
+    written: usize,
+}
+
+/// Rows of a log that are written at a time.
+const LOG_CHUNK: usize = 8192;
 
 #[derive(Clone, Copy)]
 struct List {
@@ -63,6 +77,7 @@ impl RowTable {
             next: Vec::new(),
             back: Some(Vec::new()),
             dirty: DirtyKeys::default(),
+            log: None,
         })
     }
 
@@ -76,8 +91,18 @@ impl RowTable {
         Ok(Self { rows: RowStore::new(schema.project(kept).to_arrow()), kept: Some(kept.to_vec()), ..table })
     }
 
+    /// The same table, written as a log: nothing is ever taken out of it, nor told of its rows.
+    pub fn into_log(self) -> Self {
+        Self { log: Some(Log::default()), ..self }
+    }
+
+    pub fn is_log(&self) -> bool {
+        self.log.is_some()
+    }
+
     /// From now on rows may be asked for their keys and taken out.
     pub fn make_removable(&mut self) {
+        debug_assert!(self.log.is_none(), "nothing is taken out of a log");
         if self.back.is_some() {
             return;
         }
@@ -152,6 +177,9 @@ impl RowTable {
             columns = columns.iter().map(|c| Ok(take(c, &selected, None)?)).collect::<Result<_>>()?;
         }
         self.keys.insert(&columns, ids.len(), &mut keys)?;
+        if let Some(log) = &mut self.log {
+            log.keys.extend_from_slice(&keys);
+        }
         self.make_room();
         Ok((ids, keys))
     }
@@ -179,7 +207,9 @@ impl RowTable {
         }
         list.last = row;
         list.length += 1;
-        self.dirty.mark(key);
+        if self.log.is_none() {
+            self.dirty.mark(key);
+        }
     }
 
     /// Takes a row out of its list. The row itself stays readable until [`RowTable::free`].
@@ -246,6 +276,28 @@ impl RowTable {
         dirty.write(writer, name, keys, *key_groups, |chunk| listed_rows(chunk, rows, lists, next, fields, &extra))
     }
 
+    /// Writes the new rows of a log, as many as there is room for.
+    pub fn snapshot_log(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        let Self { name, keys, rows, key_groups, log, .. } = self;
+        let log = log.as_mut().ok_or_else(|| Error::internal("a table that is no log was to be written as one"))?;
+        if writer.kind() == SnapshotKind::Full {
+            log.written = 0;
+        }
+        let end = log.keys.len().min(log.written.saturating_add(writer.room()));
+        while log.written < end {
+            let chunk_end = end.min(log.written + LOG_CHUNK);
+            let mut owners = &log.keys[log.written..chunk_end];
+            for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
+                let (own, rest) = owners.split_at(piece.num_rows());
+                writer.append(name, &keys.key_groups(own, *key_groups), &keys.encoded(own, &[])?, &piece)?;
+                owners = rest;
+            }
+            log.written = chunk_end;
+        }
+        writer.left_out(log.keys.len() - end);
+        Ok(())
+    }
+
     /// As [`RowTable::snapshot`], with `prefix` before every key: one of several tables of this name.
     pub fn snapshot_prefixed(&mut self, writer: &mut dyn SnapshotWriter, prefix: &[u8]) -> Result<()> {
         let Self { name, keys, rows, lists, next, dirty, key_groups, .. } = self;
@@ -280,6 +332,10 @@ impl RowTable {
             Ok(())
         })?;
         self.make_room();
+        if let Some(log) = &mut self.log {
+            log.keys.extend(linked.iter().map(|(_, key)| *key));
+            log.written = log.keys.len();
+        }
         for (row, key) in linked {
             self.link(row, key);
         }
@@ -289,7 +345,8 @@ impl RowTable {
 
     pub fn bytes(&self) -> usize {
         let links = self.next.capacity() * 4 + self.back.as_ref().map_or(0, |back| back.capacity() * size_of::<Back>());
-        self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + self.dirty.bytes()
+        let log = self.log.as_ref().map_or(0, |log| log.keys.capacity() * 4);
+        self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + log + self.dirty.bytes()
     }
 
     fn make_room(&mut self) {

@@ -21,6 +21,8 @@ mod exchange;
 mod gate;
 mod inbox;
 pub mod job;
+#[doc(hidden)]
+pub mod kernels;
 mod plan;
 mod recovery;
 mod source;

@@ -102,6 +102,22 @@ impl SnapshotWriter for MemoryWriter<'_> {
         Ok(())
     }
 
+    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
+        if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
+            return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
+        }
+        self.room = self.room.saturating_sub(keys.len());
+        let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
+        for (i, group) in key_groups.iter().enumerate() {
+            let key = keys.value(i).to_vec();
+            if self.put.contains(&(table.to_owned(), key.clone())) {
+                return Err(Error::internal(format!("table {table}: a log in which keys are replaced")));
+            }
+            entries.entry(key).or_insert_with(|| (*group, Vec::new())).1.push(rows.slice(i, 1));
+        }
+        Ok(())
+    }
+
     fn delete(&mut self, table: &str, _key_groups: &[u16], keys: &BinaryArray) -> Result<()> {
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for key in keys.iter().flatten() {

@@ -4,6 +4,7 @@
 //! batches do not make one-row blocks), blocks whose rows are mostly gone are rewritten, and blocks without rows are
 //! dropped. An id is a place in the slot table, which says where its row lies now.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
@@ -115,6 +116,20 @@ impl RowStore {
         let columns = self.gather_columns(ids, &all)?;
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+
+    /// The rows of a range of ids, none of them freed, in pieces of the blocks that they lie in: nothing is copied.
+    pub fn pieces(&self, ids: Range<RowId>) -> Vec<RecordBatch> {
+        let mut pieces = Vec::new();
+        let mut next = ids.start;
+        while next < ids.end {
+            let Slot { block, row } = self.slots[next as usize];
+            let here = self.slots[next as usize..ids.end as usize].iter().zip(row..);
+            let length = here.take_while(|(slot, row)| (slot.block, slot.row) == (block, *row)).count();
+            pieces.push(self.block(block).rows.slice(row as usize, length));
+            next += length as RowId;
+        }
+        pieces
     }
 
     /// Some columns of the rows `ids`.
@@ -337,6 +352,10 @@ mod tests {
             store.append(&batch(&[value]), &mut ids).unwrap();
         }
         assert!(store.blocks.iter().flatten().count() < 16);
+        let pieces = store.pieces(17..4321);
+        assert!(pieces.len() <= 16);
+        let rows = arrow_select::concat::concat_batches(&schema(), &pieces).unwrap();
+        assert_eq!(rows, batch(&(17..4321).collect::<Vec<_>>()));
         let rows = store.gather(&[ids[4999], NO_ROW, ids[0], ids[4999]]).unwrap();
         let numbers: Vec<Option<i64>> = rows.column(0).as_primitive::<Int64Type>().iter().collect();
         assert_eq!(numbers, [Some(4999), None, Some(0), Some(4999)]);

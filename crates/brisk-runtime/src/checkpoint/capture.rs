@@ -25,6 +25,8 @@ pub(crate) struct Capture {
 pub(crate) struct TableCapture {
     pub puts: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
     pub deletes: Vec<(UInt16Array, BinaryArray)>,
+    /// Of a log.
+    pub appends: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
     /// What this part says of a key counts over what earlier parts of the snapshot say.
     pub supersedes: bool,
 }
@@ -40,7 +42,7 @@ impl Capture {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty())
+        self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty() && t.appends.is_empty())
     }
 
     fn table(&mut self, name: &str) -> &mut TableCapture {
@@ -48,6 +50,17 @@ impl Capture {
             self.tables.insert(name.to_owned(), TableCapture::default());
         }
         self.tables.get_mut(name).expect("inserted above")
+    }
+
+    /// What is kept of some entries, which take room; `None` of no entries.
+    fn entry(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<Option<(UInt16Array, BinaryArray, RecordBatch)>> {
+        if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
+            let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
+            return Err(Error::internal(message));
+        }
+        // A key has a row or more.
+        self.room = self.room.saturating_sub(keys.len());
+        Ok((!keys.is_empty()).then(|| (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone())))
     }
 }
 
@@ -69,16 +82,14 @@ impl SnapshotWriter for Capture {
     }
 
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
-        if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
-            let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
-            return Err(Error::internal(message));
-        }
-        if !keys.is_empty() {
-            let entry = (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone());
-            self.table(table).puts.push(entry);
-            // A key has a row or more.
-            self.room = self.room.saturating_sub(keys.len());
-        }
+        let entry = self.entry(table, key_groups, keys, rows)?;
+        self.table(table).puts.extend(entry);
+        Ok(())
+    }
+
+    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
+        let entry = self.entry(table, key_groups, keys, rows)?;
+        self.table(table).appends.extend(entry);
         Ok(())
     }
 

@@ -16,11 +16,11 @@ use brisk_core::{Error, Result};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::capture::{Capture, TableCapture};
+use super::capture::Capture;
 
-const MAGIC: &[u8; 8] = b"BRSKST02";
-/// Version 1 knows no generations; all is of the first.
-const MAGIC_1: &[u8; 8] = b"BRSKST01";
+const MAGIC: &[u8; 8] = b"BRSKST03";
+/// Version 1 knows no generations, all is of the first; version 2 no logs.
+const OLDER: [&[u8; 8]; 2] = [b"BRSKST01", b"BRSKST02"];
 /// Directory length and checksum.
 const TRAILER: usize = 12;
 
@@ -29,6 +29,8 @@ const TRAILER: usize = 12;
 pub(crate) enum Form {
     Put,
     Delete,
+    /// To a log.
+    Append,
 }
 
 /// Where a section lies in the file.
@@ -46,6 +48,14 @@ struct Entry {
 
 fn is_first(generation: &u32) -> bool {
     *generation == 0
+}
+
+/// What has been written.
+pub(crate) struct Finished {
+    pub bytes: Vec<u8>,
+    pub checksum: u64,
+    /// Whether it does no more than add to logs, so that what older files say counts as before.
+    pub only_appends: bool,
 }
 
 /// A state file that grows by the parts of one snapshot, each encoded when it comes.
@@ -80,30 +90,38 @@ impl FileBuilder {
                 }
                 None => 0,
             };
-            for (form, batches) in [(Form::Put, put_batches(entries)?), (Form::Delete, delete_batches(entries)?)] {
+            let puts = (Form::Put, entry_batches(&entries.puts)?);
+            let deletes = (Form::Delete, delete_batches(&entries.deletes)?);
+            let appends = (Form::Append, entry_batches(&entries.appends)?);
+            for (form, batches) in [puts, deletes, appends] {
                 let Some(first) = batches.first() else { continue };
                 let (offset, schema) = (self.out.len(), first.schema());
                 write_stream(&mut self.out, &schema, &batches)?;
                 let rows = batches.iter().map(RecordBatch::num_rows).sum();
+                // Nothing in a log hides anything, so all of it is of the first generation.
+                let generation = if form == Form::Append { 0 } else { generation };
                 self.directory.push(Entry { table: table.clone(), form, offset, length: self.out.len() - offset, rows, generation });
-                self.generations.insert(table.clone(), generation);
+                if form != Form::Append {
+                    self.generations.insert(table.clone(), generation);
+                }
             }
         }
         Ok(())
     }
 
-    /// The file's bytes and its checksum; `None` when there is nothing to write.
-    pub fn finish(self) -> Result<Option<(Vec<u8>, u64)>> {
+    /// The whole file; `None` when there is nothing to write.
+    pub fn finish(self) -> Result<Option<Finished>> {
         let Self { mut out, directory, .. } = self;
         if directory.is_empty() {
             return Ok(None);
         }
+        let only_appends = directory.iter().all(|e| e.form == Form::Append);
         let directory = serde_json::to_vec(&directory).map_err(|e| Error::internal(format!("cannot write a state file's directory: {e}")))?;
         out.extend_from_slice(&directory);
         out.extend_from_slice(&(directory.len() as u32).to_le_bytes());
         let checksum = hash_bytes(&out);
         out.extend_from_slice(&checksum.to_le_bytes());
-        Ok(Some((out, checksum)))
+        Ok(Some(Finished { bytes: out, checksum, only_appends }))
     }
 }
 
@@ -125,7 +143,8 @@ impl StateFile {
     /// Verifies the bytes against the checksum inside and the one that the manifest expects.
     pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
         let damaged = |what: &str| Error::corrupt(format!("damaged state file: {what}"));
-        if bytes.len() < MAGIC.len() + TRAILER || ![MAGIC, MAGIC_1].contains(&bytes[..MAGIC.len()].try_into().expect("eight bytes")) {
+        let is_known = |magic: &[u8]| magic == MAGIC || OLDER.iter().any(|older| magic == *older);
+        if bytes.len() < MAGIC.len() + TRAILER || !is_known(&bytes[..MAGIC.len()]) {
             return Err(damaged("it does not begin as one"));
         }
         let body = bytes.len() - 8;
@@ -161,9 +180,9 @@ impl StateFile {
         })
     }
 
-    /// How many entries of a table are put, generations not told apart.
-    pub fn count(&self, table: &str) -> usize {
-        self.directory.iter().filter(|e| e.table == table && e.form == Form::Put).map(|e| e.rows).sum()
+    /// How many entries a table has in a form, generations not told apart.
+    pub fn count(&self, table: &str, form: Form) -> usize {
+        self.directory.iter().filter(|e| e.table == table && e.form == form).map(|e| e.rows).sum()
     }
 }
 
@@ -184,24 +203,24 @@ fn key_fields() -> Vec<Arc<Field>> {
     vec![Arc::new(Field::new("key_group", DataType::UInt16, false)), Arc::new(Field::new("key", DataType::Binary, false))]
 }
 
-fn put_batches(table: &TableCapture) -> Result<Vec<RecordBatch>> {
-    let Some((_, _, first)) = table.puts.first() else { return Ok(Vec::new()) };
+fn entry_batches(entries: &[(UInt16Array, BinaryArray, RecordBatch)]) -> Result<Vec<RecordBatch>> {
+    let Some((_, _, first)) = entries.first() else { return Ok(Vec::new()) };
     let schema = Arc::new(Schema::new([key_fields(), first.schema().fields().to_vec()].concat()));
     let batch = |(groups, keys, rows): &(UInt16Array, BinaryArray, RecordBatch)| {
         let mut columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
         columns.extend(rows.columns().iter().cloned());
         RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::internal(format!("state rows of differing schemas: {e}")))
     };
-    table.puts.iter().map(batch).collect()
+    entries.iter().map(batch).collect()
 }
 
-fn delete_batches(table: &TableCapture) -> Result<Vec<RecordBatch>> {
+fn delete_batches(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<RecordBatch>> {
     let schema = Arc::new(Schema::new(key_fields()));
     let batch = |(groups, keys): &(UInt16Array, BinaryArray)| {
         let columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     };
-    table.deletes.iter().map(batch).collect()
+    deletes.iter().map(batch).collect()
 }
 
 fn write_stream(out: &mut Vec<u8>, schema: &Schema, batches: &[RecordBatch]) -> Result<()> {
@@ -227,7 +246,9 @@ mod tests {
         capture.delete("sums", &[5], &BinaryArray::from(vec![b"c".as_slice()])).unwrap();
         let mut file = FileBuilder::new();
         file.add(&capture).unwrap();
-        file.finish().unwrap().unwrap()
+        let file = file.finish().unwrap().unwrap();
+        assert!(!file.only_appends);
+        (file.bytes, file.checksum)
     }
 
     #[test]
@@ -241,18 +262,20 @@ mod tests {
         assert_eq!(puts[0].rows.column(0).as_primitive::<arrow_array::types::Int64Type>().values(), &[10, 20]);
         assert_eq!(all("sums", Form::Delete)[0].keys.value(0), b"c");
         assert!(all("other", Form::Put).is_empty());
-        assert_eq!((file.count("sums"), file.count("other")), (2, 0));
+        assert_eq!((file.count("sums", Form::Put), file.count("sums", Form::Append), file.count("other", Form::Put)), (2, 0, 0));
     }
 
     #[test]
-    fn files_of_version_1_are_read() {
-        let (mut bytes, _) = sample();
-        bytes[..8].copy_from_slice(MAGIC_1);
-        let body = bytes.len() - 8;
-        let checksum = hash_bytes(&bytes[..body]);
-        bytes[body..].copy_from_slice(&checksum.to_le_bytes());
-        let file = StateFile::open(bytes.into(), checksum).unwrap();
-        assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
+    fn files_of_older_versions_are_read() {
+        for magic in OLDER {
+            let (mut bytes, _) = sample();
+            bytes[..8].copy_from_slice(magic);
+            let body = bytes.len() - 8;
+            let checksum = hash_bytes(&bytes[..body]);
+            bytes[body..].copy_from_slice(&checksum.to_le_bytes());
+            let file = StateFile::open(bytes.into(), checksum).unwrap();
+            assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
+        }
     }
 
     #[test]

@@ -73,6 +73,9 @@ pub struct FileRef {
     pub checksum: u64,
     /// Whether it holds everything up to its barrier, or what changed since the file before it.
     pub full: bool,
+    /// Whether it only adds to logs, so that nothing in older files is hidden by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_appends: bool,
 }
 
 fn is_zero(offset: &u64) -> bool {
@@ -206,7 +209,7 @@ mod tests {
 
     fn sample() -> Manifest {
         let subtask = SubtaskManifest {
-            files: vec![FileRef { path: "chk-1/ab-0.state".into(), offset: 7, bytes: 9, checksum: u64::MAX - 1, full: true }],
+            files: vec![FileRef { path: "chk-1/ab-0.state".into(), offset: 7, bytes: 9, checksum: u64::MAX - 1, full: true, only_appends: false }],
             states: BTreeMap::from([("text".into(), Blob(b"{\"a\":1}".to_vec())), ("bytes".into(), Blob(vec![0xff, 0x00, 0x80]))]),
             ..SubtaskManifest::default()
         };

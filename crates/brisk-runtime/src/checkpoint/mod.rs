@@ -22,20 +22,21 @@
 //! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
 //! anything outside.
 //!
-//! # The state file, version 2
+//! # The state file, version 3
 //!
 //! ```text
-//!   "BRSKST02"                                             8 bytes
-//!   section ...        each an Arrow IPC stream, LZ4       of one table: puts or deletes
+//!   "BRSKST03"                                             8 bytes
+//!   section ...        each an Arrow IPC stream, LZ4       of one table: puts, deletes or appends
 //!   directory          JSON: [{table, form, offset, length, rows, generation}]
 //!   length of the directory                                u32, little endian
 //!   checksum of all that is before it                      u64, little endian: `brisk_core::key_group::hash_bytes`
 //! ```
 //!
-//! The first two columns of a section are the key group (UInt16) and the key (Binary); in a `put` section the table's own
-//! columns follow. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
+//! The first two columns of a section are the key group (UInt16) and the key (Binary); the table's own columns follow but
+//! in a `delete` section. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
 //! entries under it. A file has generations of a table (0 where none is named): a later one is as a newer file. Within a
-//! generation puts count over deletes. Version 1, which is still read, has one generation.
+//! generation puts count over deletes. A table that is a log has only `append` sections, none of which hides another.
+//! Versions 1 and 2 are still read: 1 has one generation, 2 no logs.
 //!
 //! # The manifest, version 1
 //!

@@ -223,14 +223,15 @@ struct Chain {
 
 impl SnapshotReader for StateReader {
     fn entries<'a>(&'a self, table: &'a str) -> snapshot::Entries<'a> {
-        Box::new(self.chains.iter().flat_map(|chain| Merge::new(&chain.files, table, &self.own)))
+        Box::new(self.chains.iter().flat_map(|chain| logged(&chain.files, table, &self.own).chain(Merge::new(&chain.files, table, &self.own))))
     }
 
     fn count(&self, table: &str) -> usize {
         let own = |chain: &Chain| {
             let both = chain.key_groups.end.min(self.own.end).saturating_sub(chain.key_groups.start.max(self.own.start));
             // Most is in one file, which is whole; the others say much of the same keys.
-            let rows = chain.files.iter().map(|f| f.count(table)).max().unwrap_or(0);
+            let put = chain.files.iter().map(|f| f.count(table, Form::Put)).max().unwrap_or(0);
+            let rows = put + chain.files.iter().map(|f| f.count(table, Form::Append)).sum::<usize>();
             rows * usize::from(both) / chain.key_groups.len().max(1)
         };
         self.chains.iter().map(own).sum()
@@ -239,6 +240,12 @@ impl SnapshotReader for StateReader {
     fn operator_state(&mut self, name: &str) -> Result<Vec<Vec<u8>>> {
         Ok(self.states.iter().filter_map(|s| s.get(name)).map(|b| b.0.clone()).collect())
     }
+}
+
+/// The entries of a log, in the order in which they were added.
+fn logged<'a>(chain: &'a [StateFile], table: &'a str, own: &'a Range<u16>) -> impl Iterator<Item = Result<(BinaryArray, RecordBatch)>> + 'a {
+    let batches = chain.iter().flat_map(move |file| file.read(table, Form::Append, 0));
+    batches.filter_map(move |entries| entries.and_then(|e| live_entries(&e, own, &HiddenKeys::default())).transpose())
 }
 
 /// The live entries of a chain of files, from the newest generation to the oldest.
@@ -381,8 +388,35 @@ mod tests {
     fn file(text: &str) -> StateFile {
         let mut file = FileBuilder::new();
         text.split('|').for_each(|part| file.add(&capture(part)).unwrap());
-        let (bytes, checksum) = file.finish().unwrap().unwrap();
-        StateFile::open(bytes.into(), checksum).unwrap()
+        let file = file.finish().unwrap().unwrap();
+        StateFile::open(file.bytes.into(), file.checksum).unwrap()
+    }
+
+    #[test]
+    fn a_log_is_read_in_its_order() {
+        let part = |values: &[i64]| {
+            let keys = BinaryArray::from_iter_values(values.iter().map(|v| [(v % 3) as u8]));
+            let groups: Vec<u16> = values.iter().map(|v| (v % 3) as u16).collect();
+            let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+            let mut capture = Capture::new(SnapshotKind::Incremental);
+            capture.append("t", &groups, &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+            capture
+        };
+        let chain: Vec<StateFile> = [[1, 2, 3], [4, 5, 6]]
+            .iter()
+            .map(|values| {
+                let mut file = FileBuilder::new();
+                file.add(&part(values)).unwrap();
+                file.add_last(&part(&[values[0] + 10])).unwrap();
+                let file = file.finish().unwrap().unwrap();
+                assert!(file.only_appends);
+                StateFile::open(file.bytes.into(), file.checksum).unwrap()
+            })
+            .collect();
+        let reader = StateReader { own: 1..3, chains: vec![Chain { files: chain, key_groups: 0..3 }], states: Vec::new() };
+        assert_eq!(reader.count("t"), 5);
+        let values = reader.entries("t").flat_map(|e| e.unwrap().1.column(0).as_primitive::<Int64Type>().values().to_vec());
+        assert_eq!(values.collect::<Vec<_>>(), [1, 2, 11, 4, 5, 14]);
     }
 
     fn capture(text: &str) -> Capture {

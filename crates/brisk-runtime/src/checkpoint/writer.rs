@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::capture::Capture;
 use super::coordinator::SubtaskId;
-use super::file::FileBuilder;
+use super::file::{FileBuilder, Finished};
 use super::manifest::{FileRef, Manifest, SubtaskManifest};
 use super::store::{CheckpointStore, MANIFEST, directory};
 use crate::driver::Event;
@@ -26,6 +26,8 @@ use crate::status::CheckpointTimes;
 
 /// A chain of more deltas than this is replaced by a full file.
 const MAX_DELTAS: usize = 16;
+/// The same of deltas that only add to logs: a full file says no less than they do, it only saves opening many.
+const MAX_APPENDS: usize = 256;
 /// Files up to this size are written together.
 const SMALL_BYTES: usize = 1 << 20;
 
@@ -175,11 +177,11 @@ impl Writer {
         self.file_of(checkpoint, key).add_last(&capture)?;
         let file = match self.begun.remove(&key).map(FileBuilder::finish).transpose()?.flatten() {
             None => None,
-            Some((bytes, checksum)) => {
+            Some(Finished { bytes, checksum, only_appends }) => {
                 self.written += bytes.len() as u64;
                 let length = bytes.len() as u64;
                 let (path, offset) = self.put(checkpoint, place, part, bytes)?;
-                Some(FileRef { path, offset, bytes: length, checksum, full: part.kind == SnapshotKind::Full })
+                Some(FileRef { path, offset, bytes: length, checksum, full: part.kind == SnapshotKind::Full, only_appends })
             }
         };
         let chain = self.chains.entry(key).or_default();
@@ -236,7 +238,8 @@ impl Writer {
 impl Chain {
     fn has_outgrown_its_base(&self) -> bool {
         let Some((base, deltas)) = self.files.split_first() else { return false };
-        deltas.len() >= MAX_DELTAS || (base.full && deltas.iter().map(|f| f.bytes).sum::<u64>() > base.bytes)
+        let (replacing, bytes) = deltas.iter().filter(|f| !f.only_appends).fold((0, 0), |(files, bytes), f| (files + 1, bytes + f.bytes));
+        replacing >= MAX_DELTAS || deltas.len() >= MAX_APPENDS || (base.full && bytes > base.bytes)
     }
 }
 
