@@ -8,7 +8,6 @@ mod cells;
 mod column;
 mod csv;
 mod json;
-mod marks;
 mod outcome;
 mod parquet;
 mod raw;

@@ -3,32 +3,28 @@
 use brisk_core::source::{Framing, RecordChunk};
 use memchr::memchr;
 
-use crate::marks::Marks;
-
 /// Iterates over `(number, start, end)` of the records. Under [`Framing::Lines`] a trailing `\r` is not part of a record.
 /// Empty records are counted, and left out unless asked for.
 pub(crate) struct Records<'a> {
     with_empty: bool,
     data: &'a [u8],
     ends: Option<&'a [u32]>,
-    /// Where lines end, where that is known.
-    line_feeds: Option<&'a [u32]>,
     number: u32,
     pos: usize,
 }
 
 /// All records that are not empty.
 pub(crate) fn records(chunk: &RecordChunk) -> Records<'_> {
+    Records { with_empty: false, ..all_records(chunk) }
+}
+
+/// All records, empty ones too.
+pub(crate) fn all_records(chunk: &RecordChunk) -> Records<'_> {
     let ends = match &chunk.framing {
         Framing::Lines => None,
         Framing::Offsets(ends) => Some(&ends[..]),
     };
-    Records { with_empty: false, data: &chunk.data, ends, line_feeds: None, number: 0, pos: 0 }
-}
-
-/// All records of a chunk whose marks are known, empty ones too.
-pub(crate) fn marked_records<'a>(chunk: &'a RecordChunk, marks: &'a Marks) -> Records<'a> {
-    Records { with_empty: true, line_feeds: Some(marks.lines()), ..records(chunk) }
+    Records { with_empty: true, data: &chunk.data, ends, number: 0, pos: 0 }
 }
 
 impl Iterator for Records<'_> {
@@ -48,10 +44,7 @@ impl Records<'_> {
     fn next_line(&mut self) -> Option<(u32, usize, usize)> {
         while self.pos < self.data.len() {
             let start = self.pos;
-            let line_end = match self.line_feeds {
-                Some(ends) => ends.get(self.number as usize).map_or(self.data.len(), |end| *end as usize),
-                None => memchr(b'\n', &self.data[start..]).map_or(self.data.len(), |n| start + n),
-            };
+            let line_end = memchr(b'\n', &self.data[start..]).map_or(self.data.len(), |n| start + n);
             self.pos = line_end + 1;
             let number = self.number;
             self.number += 1;
@@ -83,10 +76,6 @@ mod tests {
     fn check(data: &str, framing: Framing, expected: &[(u32, &str)]) {
         let chunk = RecordChunk { data: data.to_string().into(), framing, origin: "t".into(), first_record: 1 };
         let got: Vec<_> = records(&chunk).map(|(n, s, e)| (n, &data[s..e])).collect();
-        assert_eq!(got, expected);
-        let mut marks = Marks::default();
-        marks.find(&chunk.data);
-        let got: Vec<_> = marked_records(&chunk, &marks).filter(|(_, s, e)| e > s).map(|(n, s, e)| (n, &data[s..e])).collect();
         assert_eq!(got, expected);
     }
 

@@ -1,8 +1,6 @@
-//! A reading position in one JSON document: tokens in place, digits eight at a time. Where the marks of a text are known
-//! ([`crate::marks`]) the end of a string is looked up, otherwise searched for sixteen bytes at a time.
+//! A reading position in one JSON document: tokens in place, strings passed over sixteen bytes at a time, digits eight.
 
 use super::fault::Fault;
-use crate::marks::Marks;
 use crate::scan::find_either;
 
 /// How deep values that nobody wants may be nested.
@@ -14,12 +12,6 @@ pub(crate) struct Cursor<'a> {
     pub pos: usize,
     /// The document and what lies behind it in memory, so that its last bytes can be looked at in blocks too.
     beyond: &'a [u8],
-    /// The marks of the chunk that the document is in; empty where they are not known.
-    marks: &'a [u32],
-    /// About where in `marks` the next one from `pos` on is.
-    mark: usize,
-    /// Where in the chunk the document begins.
-    base: u32,
 }
 
 /// A string as it stands between its quotes.
@@ -46,26 +38,12 @@ pub(crate) enum Token<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(data: &'a [u8]) -> Self {
-        Self { data, pos: 0, beyond: data, marks: &[], mark: 0, base: 0 }
+        Self { data, pos: 0, beyond: data }
     }
 
-    /// At the beginning of the document `chunk[start..end]`. `marks` are those of the chunk, `mark` about where in them the
-    /// document's begin: the nearer, the sooner they are found.
-    #[inline]
-    pub fn within(chunk: &'a [u8], start: usize, end: usize, marks: &'a Marks, mark: usize) -> Self {
-        Self { data: &chunk[start..end], pos: 0, beyond: &chunk[start..], marks: marks.strings(), mark, base: start as u32 }
-    }
-
-    /// About where in the marks it is.
-    pub fn mark(&self) -> usize {
-        self.mark
-    }
-
-    /// Goes on by `length` bytes, of which so many are marked.
-    #[inline(always)]
-    pub fn advance(&mut self, length: usize, marks: usize) {
-        self.pos += length;
-        self.mark += marks;
+    /// At the beginning of the document `chunk[start..end]`.
+    pub fn within(chunk: &'a [u8], start: usize, end: usize) -> Self {
+        Self { data: &chunk[start..end], pos: 0, beyond: &chunk[start..] }
     }
 
     /// The same document, at `pos`.
@@ -107,7 +85,6 @@ impl<'a> Cursor<'a> {
         let start = self.pos;
         let Some((end, escaped)) = self.string_end(start) else { return Err(self.fault("the closing quote of a string")) };
         self.pos = end + 1;
-        self.mark += 1;
         Ok(RawString { text: &self.data[start..end], escaped, beyond: &self.beyond[start..] })
     }
 
@@ -232,7 +209,6 @@ impl<'a> Cursor<'a> {
             Some(b'"') => match self.string_end(self.pos + 1) {
                 Some((end, _)) => {
                     self.pos = end + 1;
-                    self.mark += 1;
                     Ok(())
                 }
                 None => Err(self.fault("the closing quote of a string")),
@@ -252,39 +228,19 @@ impl<'a> Cursor<'a> {
 
     /// Where the string that begins at `pos` ends (its quote), and whether it has escapes.
     #[inline(always)]
-    fn string_end(&mut self, pos: usize) -> Option<(usize, bool)> {
-        let end = self.quote_or_backslash(pos)?;
+    fn string_end(&self, pos: usize) -> Option<(usize, bool)> {
+        let end = find_either(self.data, self.beyond, pos, QUOTE_OR_BACKSLASH)?;
         if self.data[end] == b'"' { Some((end, false)) } else { self.escaped_string_end(end) }
     }
 
     /// The same from the string's first backslash on.
-    #[cold]
-    fn escaped_string_end(&mut self, mut pos: usize) -> Option<(usize, bool)> {
+    fn escaped_string_end(&self, mut pos: usize) -> Option<(usize, bool)> {
         loop {
-            pos = self.quote_or_backslash(pos + 2)?;
+            pos = find_either(self.data, self.beyond, pos + 2, QUOTE_OR_BACKSLASH)?;
             if self.data[pos] == b'"' {
                 return Some((pos, true));
             }
         }
-    }
-
-    /// The first quote or backslash from `pos` on; `mark` is then its mark.
-    #[inline(always)]
-    fn quote_or_backslash(&mut self, pos: usize) -> Option<usize> {
-        if self.marks.is_empty() {
-            return find_either(self.data, self.beyond, pos, QUOTE_OR_BACKSLASH);
-        }
-        let wanted = self.base + pos as u32;
-        // The last mark is beyond every text, so that there is one to find. Mostly no step is needed, either way.
-        self.mark = self.mark.min(self.marks.len() - 1);
-        while self.mark > 0 && self.marks[self.mark - 1] >= wanted {
-            self.mark -= 1;
-        }
-        while self.marks[self.mark] < wanted {
-            self.mark += 1;
-        }
-        let at = (self.marks[self.mark] - self.base) as usize;
-        (at < self.data.len()).then_some(at)
     }
 
     fn skip_container(&mut self, depth: usize) -> Result<(), Fault> {

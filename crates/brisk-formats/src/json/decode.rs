@@ -13,9 +13,8 @@ use super::fault::Fault;
 use super::object::Object;
 use super::value::{ReadOptions, read_items};
 use crate::column::Column;
-use crate::marks::Marks;
 use crate::outcome::Outcome;
-use crate::records::marked_records;
+use crate::records::all_records;
 
 pub(crate) struct JsonDecoderFactory {
     pub schema: Schema,
@@ -28,7 +27,6 @@ impl DecoderFactory for JsonDecoderFactory {
             schema: self.schema.to_arrow(),
             object: Object::new(&self.schema.columns),
             columns: self.schema.columns.iter().map(|c| Column::new(&c.sql_type)).collect(),
-            marks: Marks::default(),
             options: self.options.clone(),
         })
     }
@@ -46,28 +44,21 @@ struct JsonDecoder {
     schema: SchemaRef,
     object: Object,
     columns: Vec<Column>,
-    marks: Marks,
     options: ReadOptions,
 }
 
 impl Decoder for JsonDecoder {
     fn decode(&mut self, chunk: &RecordChunk) -> Result<Decoded> {
         let mut outcome = Outcome::new(chunk)?;
-        let mut marks = std::mem::take(&mut self.marks);
-        marks.find(&chunk.data);
-        let all_utf8 = marks.is_ascii() || std::str::from_utf8(&chunk.data).is_ok();
-        let mut mark = 0;
-        for (number, start, end) in marked_records(chunk, &marks) {
+        let all_utf8 = std::str::from_utf8(&chunk.data).is_ok();
+        for (number, start, end) in all_records(chunk) {
             let record = &chunk.data[start..end];
             if !all_utf8 && std::str::from_utf8(record).is_err() {
                 outcome.bad(chunk, number, start, end, "not valid UTF-8".to_string());
                 continue;
             }
             let before = outcome.rows();
-            let mut cursor = Cursor::within(&chunk.data, start, end, &marks, mark);
-            let read = self.read_record(&mut cursor, before);
-            mark = cursor.mark();
-            match read {
+            match self.read_record(Cursor::within(&chunk.data, start, end), before) {
                 Ok(rows) => (0..rows).for_each(|_| outcome.row(number)),
                 Err(fault) => {
                     self.columns.iter_mut().for_each(|c| c.truncate(before));
@@ -75,7 +66,6 @@ impl Decoder for JsonDecoder {
                 }
             }
         }
-        self.marks = marks;
         let columns = self.columns.iter_mut().map(Column::finish).collect::<Result<Vec<_>>>()?;
         outcome.finish(&self.schema, columns, None)
     }
@@ -84,15 +74,15 @@ impl Decoder for JsonDecoder {
 impl JsonDecoder {
     /// Reads one record and says how many rows it gave.
     #[inline]
-    fn read_record(&mut self, cursor: &mut Cursor, row: usize) -> Result<usize, Fault> {
+    fn read_record(&mut self, mut cursor: Cursor, row: usize) -> Result<usize, Fault> {
         cursor.skip_blanks();
         let rows = match cursor.peek() {
             Some(b'{') => {
                 cursor.pos += 1;
-                self.object.read(cursor, &mut self.columns, row, &self.options)?;
+                self.object.read(&mut cursor, &mut self.columns, row, &self.options)?;
                 1
             }
-            Some(b'[') => self.read_array(cursor, row)?,
+            Some(b'[') => self.read_array(&mut cursor, row)?,
             // A record of blanks or `null` holds no row: nothing is lost silently unless that was asked for.
             None if self.options.ignore_parse_errors => 0,
             Some(b'n') if self.options.ignore_parse_errors && cursor.eat_null() => 0,

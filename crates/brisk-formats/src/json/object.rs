@@ -125,8 +125,6 @@ const NO_FIELD: u32 = u32::MAX;
 struct Lead {
     first: u64,
     last: u64,
-    /// How many quotes and backslashes there are.
-    marks: usize,
     bytes: Vec<u8>,
 }
 
@@ -134,7 +132,6 @@ impl Lead {
     fn set(&mut self, bytes: &[u8]) {
         let word = |at: usize| bytes.get(at..).and_then(word_at).unwrap_or_default();
         (self.first, self.last) = (word(0), word(bytes.len().saturating_sub(8)));
-        self.marks = bytes.iter().filter(|b| matches!(b, b'"' | b'\\')).count();
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
     }
@@ -191,7 +188,7 @@ impl Keys {
         if let Some(before) = self.known.get(previous)
             && before.lead.starts(&cursor.data[cursor.pos..])
         {
-            cursor.advance(before.lead.bytes.len(), before.lead.marks);
+            cursor.pos += before.lead.bytes.len();
             // There may be more of them than last time.
             cursor.skip_blanks();
             return Ok(Some(before.next as usize));
