@@ -5,7 +5,7 @@ use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result};
 
 use crate::checkpoint::capture::Capture;
-use crate::checkpoint::file::{FileBuilder, Form, StateFile};
+use crate::checkpoint::file::{Content, FileBuilder, Finished, Form, StateFile};
 use crate::exchange::HashRouter;
 
 /// Takes a batch apart for the subtasks that own its keys.
@@ -27,9 +27,12 @@ pub fn encode_state(entries: &[(Vec<u16>, BinaryArray, RecordBatch)]) -> Result<
     for (groups, keys, rows) in entries {
         capture.put("t", groups, keys, rows)?;
     }
-    let mut file = FileBuilder::new();
+    let mut file = FileBuilder::new(None);
     file.add_last(&capture)?;
-    Ok(file.finish()?.map_or((Vec::new(), 0), |file| (file.bytes, file.checksum)))
+    Ok(match file.finish()? {
+        Some(Finished { content: Content::Memory(bytes), checksum, .. }) => (bytes, checksum),
+        _ => (Vec::new(), 0),
+    })
 }
 
 /// How many entries a file of [`encode_state`] has, each verified and decoded.

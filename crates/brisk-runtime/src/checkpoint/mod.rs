@@ -16,6 +16,7 @@
 //!   chk-12/manifest.json                 what checkpoint 12 consists of; without it there is no checkpoint 12
 //!   chk-12/<operator id>-<subtask>.state what one operator's subtask wrote for checkpoint 12
 //!   chk-12/small.state                   the same, of all that have little to write, one after the other
+//!   chk-12/<node>-<subtask>.part         a state file that is being written, or was when a process died
 //!   chk-11/...                           kept while checkpoint 11 is retained, or 12 still needs a file of it
 //! ```
 //!
@@ -27,16 +28,16 @@
 //! ```text
 //!   "BRSKST03"                                             8 bytes
 //!   section ...        each an Arrow IPC stream, LZ4       of one table: puts, deletes or appends
-//!   directory          JSON: [{table, form, offset, length, rows, generation}]
+//!   directory          JSON: [{table, form, offset, length, rows, generation, checksum of the section}]
 //!   length of the directory                                u32, little endian
-//!   checksum of all that is before it                      u64, little endian: `brisk_core::key_group::hash_bytes`
+//!   checksum of the directory and its length               u64, little endian: `brisk_core::key_group::hash_bytes`
 //! ```
 //!
 //! The first two columns of a section are the key group (UInt16) and the key (Binary); the table's own columns follow but
 //! in a `delete` section. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
 //! entries under it. A file has generations of a table (0 where none is named): a later one is as a newer file. Within a
 //! generation puts count over deletes. A table that is a log has only `append` sections, none of which hides another.
-//! Versions 1 and 2 are still read: 1 has one generation, 2 no logs.
+//! Versions 1 and 2 are still read: 1 has one generation, 2 no logs; their checksum is that of all before it.
 //!
 //! # The manifest, version 1
 //!

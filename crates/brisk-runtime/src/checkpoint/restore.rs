@@ -365,7 +365,7 @@ fn key_hash(group: u16, key: &[u8]) -> u64 {
 mod tests {
     use super::*;
     use crate::checkpoint::capture::Capture;
-    use crate::checkpoint::file::FileBuilder;
+    use crate::checkpoint::file::{Content, FileBuilder};
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{ArrayRef, Int64Array};
@@ -386,10 +386,15 @@ mod tests {
     }
 
     fn file(text: &str) -> StateFile {
-        let mut file = FileBuilder::new();
+        let mut file = FileBuilder::new(None);
         text.split('|').for_each(|part| file.add(&capture(part)).unwrap());
+        opened(file)
+    }
+
+    fn opened(file: FileBuilder) -> StateFile {
         let file = file.finish().unwrap().unwrap();
-        StateFile::open(file.bytes.into(), file.checksum).unwrap()
+        let Content::Memory(bytes) = file.content else { panic!("there is no place for it but memory") };
+        StateFile::open(bytes.into(), file.checksum).unwrap()
     }
 
     #[test]
@@ -405,12 +410,10 @@ mod tests {
         let chain: Vec<StateFile> = [[1, 2, 3], [4, 5, 6]]
             .iter()
             .map(|values| {
-                let mut file = FileBuilder::new();
+                let mut file = FileBuilder::new(None);
                 file.add(&part(values)).unwrap();
                 file.add_last(&part(&[values[0] + 10])).unwrap();
-                let file = file.finish().unwrap().unwrap();
-                assert!(file.only_appends);
-                StateFile::open(file.bytes.into(), file.checksum).unwrap()
+                opened(file)
             })
             .collect();
         let reader = StateReader { own: 1..3, chains: vec![Chain { files: chain, key_groups: 0..3 }], states: Vec::new() };

@@ -1,9 +1,11 @@
 //! Where checkpoints lie: an object store, used from the driver's and the checkpoint threads only.
 //!
 //! Every object is read back and compared after it was written. On a local directory an object appears by an atomic
-//! rename and is flushed to the disk.
+//! rename and is flushed to the disk; a large one is written piece by piece under another name, and the system is asked to
+//! flush each piece, so that little is left to wait for at the end.
 
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::future::Future;
 use std::path::{Path as FilePath, PathBuf};
 use std::pin::pin;
@@ -137,6 +139,20 @@ impl CheckpointStore {
         }
     }
 
+    /// Begins an object of unknown size.
+    fn create(&self, path: &str) -> Result<ObjectWriter> {
+        let Some(root) = &self.local else {
+            return Ok(ObjectWriter { store: self.clone(), file: None, buffer: Vec::new(), unflushed: 0 });
+        };
+        let part = root.join(path);
+        let open = || {
+            part.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+            File::options().read(true).write(true).create(true).truncate(true).open(&part)
+        };
+        let file = open().map_err(|e| Error::external(format!("{}/{path}: {e}", self.root)))?;
+        Ok(ObjectWriter { store: self.clone(), file: Some((file, part)), buffer: Vec::new(), unflushed: 0 })
+    }
+
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
         match block_on(self.objects.delete(&Path::from(path))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -160,6 +176,91 @@ impl CheckpointStore {
         Error::external(format!("checkpoint store {}/{path}: {e}", self.root))
     }
 }
+
+/// Where an object may be begun: the name is that of an unfinished one.
+#[derive(Clone)]
+pub(crate) struct ObjectPlace {
+    pub store: CheckpointStore,
+    pub path: String,
+}
+
+impl ObjectPlace {
+    pub fn create(self) -> Result<ObjectWriter> {
+        self.store.create(&self.path)
+    }
+}
+
+/// An object that is being written: it appears under its name at the end, or not at all.
+pub(crate) struct ObjectWriter {
+    store: CheckpointStore,
+    /// On a local directory, with its path for now.
+    file: Option<(File, PathBuf)>,
+    /// The content, for other stores.
+    buffer: Vec<u8>,
+    /// Bytes of the file since the system was last asked to flush it.
+    unflushed: u64,
+}
+
+/// So many bytes are worth beginning to flush.
+const FLUSH_BYTES: u64 = 4 << 20;
+
+impl ObjectWriter {
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let Some((file, path)) = &mut self.file else {
+            self.buffer.extend_from_slice(bytes);
+            return Ok(());
+        };
+        std::io::Write::write_all(file, bytes).map_err(|e| Error::external(format!("{}: {e}", path.display())))?;
+        self.unflushed += bytes.len() as u64;
+        if self.unflushed >= FLUSH_BYTES {
+            self.unflushed = 0;
+            begin_flush(file);
+        }
+        Ok(())
+    }
+
+    /// Reads a piece into `buffer` and has it judged.
+    pub fn compare(&self, offset: usize, length: usize, buffer: &mut Vec<u8>, is_right: impl FnOnce(&[u8]) -> bool) -> Result<()> {
+        // What is in memory is read back when it is written, as a whole.
+        let Some((file, path)) = &self.file else { return Ok(()) };
+        buffer.resize(length, 0);
+        file.read_exact_at(buffer, offset as u64).map_err(|e| Error::external(format!("{}: {e}", path.display())))?;
+        if is_right(buffer) { Ok(()) } else { Err(Error::external(format!("{} reads back differently than it was written", path.display()))) }
+    }
+
+    /// Makes the object durable under the name `path`.
+    pub fn finish(mut self, path: &str) -> Result<()> {
+        let Some((file, part)) = self.file.take() else { return self.store.put(path, std::mem::take(&mut self.buffer)) };
+        let root = self.store.local.clone().unwrap_or_default();
+        let name = root.join(path);
+        let finish = || {
+            file.sync_all()?;
+            std::fs::rename(&part, &name)?;
+            name.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+        };
+        finish().map_err(|e| Error::external(format!("{}: {e}", name.display())))
+    }
+}
+
+impl Drop for ObjectWriter {
+    fn drop(&mut self) {
+        if let Some((_, part)) = &self.file {
+            // What stays is deleted after the next checkpoint.
+            let _ = std::fs::remove_file(part);
+        }
+    }
+}
+
+/// Asks the system to begin writing what it has of a file to the disk, without waiting.
+#[cfg(target_os = "linux")]
+fn begin_flush(file: &File) {
+    use std::os::fd::AsRawFd;
+    // SAFETY: the descriptor is open; the call takes no memory of ours. It is a hint: its failure means nothing.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn begin_flush(_file: &File) {}
 
 /// The directory of a checkpoint in its store, with the slash; a savepoint's is the top.
 pub(crate) fn directory(id: Option<u64>) -> String {

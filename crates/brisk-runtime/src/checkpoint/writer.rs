@@ -2,8 +2,8 @@
 //! commits the sinks. Compute threads only hand over references.
 //!
 //! The thread lives as long as the job. It keeps each operator's chain of files, and tells the operator by a flag to
-//! write everything when the deltas have outgrown the full file. Parts that were written ahead are encoded when they come
-//! and become a file with the last one. Small files of a checkpoint are written together, before the manifest: most
+//! write everything when the deltas have outgrown the full file. Parts that were written ahead are encoded and written when
+//! they come and become a file with the last one. Small files of a checkpoint are written together, before the manifest: most
 //! checkpoints of most jobs are small, and what they cost is flushing.
 
 use std::collections::{HashMap, HashSet};
@@ -18,9 +18,9 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::capture::Capture;
 use super::coordinator::SubtaskId;
-use super::file::{FileBuilder, Finished};
+use super::file::{Content, FileBuilder, Finished};
 use super::manifest::{FileRef, Manifest, SubtaskManifest};
-use super::store::{CheckpointStore, MANIFEST, directory};
+use super::store::{CheckpointStore, MANIFEST, ObjectPlace, directory};
 use crate::driver::Event;
 use crate::status::CheckpointTimes;
 
@@ -28,14 +28,14 @@ use crate::status::CheckpointTimes;
 const MAX_DELTAS: usize = 16;
 /// The same of deltas that only add to logs: a full file says no less than they do, it only saves opening many.
 const MAX_APPENDS: usize = 256;
-/// Files up to this size are written together.
-const SMALL_BYTES: usize = 1 << 20;
 
 pub(crate) enum Work {
     /// A new start of the job: forget all chains. `commit` holds what the restored checkpoint left to commit.
     Begin { committers: HashMap<NodeId, Box<dyn Committer>>, commit: Vec<(NodeId, Vec<Vec<u8>>)>, reply: Sender<Result<()>> },
     /// Answers when all work before it is done.
     Drain { reply: Sender<()> },
+    /// A checkpoint is being prepared, and this is where it will be.
+    Prepare { attempt: u32, id: u64, place: Option<Arc<Place>> },
     /// What one operator's subtask wrote ahead of a barrier.
     Ahead { attempt: u32, part: AheadPart },
     /// What one subtask captured at a barrier.
@@ -88,6 +88,8 @@ pub(crate) struct Writer {
     /// Files that have begun, of one checkpoint.
     begun: HashMap<(NodeId, usize), FileBuilder>,
     begun_for: (u32, u64),
+    /// Where the checkpoint lies that was prepared last.
+    prepared: Option<Arc<Place>>,
     /// Small files that are written together, one after the other, of one checkpoint.
     small: Vec<u8>,
     small_for: (u32, u64),
@@ -103,6 +105,7 @@ impl Writer {
             chains: HashMap::new(),
             begun: HashMap::new(),
             begun_for: (0, 0),
+            prepared: None,
             small: Vec::new(),
             small_for: (0, 0),
             written: 0,
@@ -123,6 +126,11 @@ impl Writer {
                 }
                 Work::Drain { reply } => {
                     let _ = reply.send(());
+                    continue;
+                }
+                Work::Prepare { attempt, id, place } => {
+                    self.begin_files((attempt, id));
+                    self.prepared = place;
                     continue;
                 }
                 Work::Ahead { attempt, part } => {
@@ -151,15 +159,22 @@ impl Writer {
     }
 
     fn add_ahead(&mut self, attempt: u32, part: &AheadPart) -> Result<()> {
-        self.file_of((attempt, part.id), (part.node, part.index)).add(&part.capture)
+        let place = self.prepared.clone();
+        self.file_of((attempt, part.id), place.as_deref(), (part.node, part.index)).add(&part.capture)
     }
 
-    /// The file of an operator's subtask for a checkpoint, begun if it is not; those of other checkpoints were given up.
-    fn file_of(&mut self, checkpoint: (u32, u64), place: (NodeId, usize)) -> &mut FileBuilder {
+    /// Forgets the files of other checkpoints: those were given up.
+    fn begin_files(&mut self, checkpoint: (u32, u64)) {
         if std::mem::replace(&mut self.begun_for, checkpoint) != checkpoint {
             self.begun.clear();
         }
-        self.begun.entry(place).or_insert_with(FileBuilder::new)
+    }
+
+    /// The file of an operator's subtask for a checkpoint, begun if it is not.
+    fn file_of(&mut self, checkpoint: (u32, u64), place: Option<&Place>, (node, index): (NodeId, usize)) -> &mut FileBuilder {
+        self.begin_files(checkpoint);
+        let object = |place: &Place| ObjectPlace { store: place.store.clone(), path: format!("{}{node}-{index}.part", directory(place.id)) };
+        self.begun.entry((node, index)).or_insert_with(|| FileBuilder::new(place.map(object)))
     }
 
     /// Gives the part of the manifest even when its file could not be written: a sink's committables must not get lost.
@@ -174,13 +189,12 @@ impl Writer {
 
     fn write_state(&mut self, checkpoint: (u32, u64), place: &Place, capture: Capture, part: &mut Part) -> Result<()> {
         let key = (part.node, part.index);
-        self.file_of(checkpoint, key).add_last(&capture)?;
+        self.file_of(checkpoint, Some(place), key).add_last(&capture)?;
         let file = match self.begun.remove(&key).map(FileBuilder::finish).transpose()?.flatten() {
             None => None,
-            Some(Finished { bytes, checksum, only_appends }) => {
-                self.written += bytes.len() as u64;
-                let length = bytes.len() as u64;
-                let (path, offset) = self.put(checkpoint, place, part, bytes)?;
+            Some(Finished { content, length, checksum, only_appends }) => {
+                self.written += length;
+                let (path, offset) = self.put(checkpoint, place, part, content)?;
                 Some(FileRef { path, offset, bytes: length, checksum, full: part.kind == SnapshotKind::Full, only_appends })
             }
         };
@@ -196,12 +210,15 @@ impl Writer {
     }
 
     /// Where the file is now, or will be when the manifest is.
-    fn put(&mut self, checkpoint: (u32, u64), place: &Place, part: &Part, bytes: Vec<u8>) -> Result<(String, u64)> {
-        if bytes.len() > SMALL_BYTES {
-            let path = format!("{}{}-{}.state", directory(place.id), part.operator_id.replace(['/', '#'], "_"), part.index);
-            place.store.put(&path, bytes)?;
-            return Ok((path, 0));
-        }
+    fn put(&mut self, checkpoint: (u32, u64), place: &Place, part: &Part, content: Content) -> Result<(String, u64)> {
+        let bytes = match content {
+            Content::Memory(bytes) => bytes,
+            Content::Object(object) => {
+                let path = format!("{}{}-{}.state", directory(place.id), part.operator_id.replace(['/', '#'], "_"), part.index);
+                object.finish(&path)?;
+                return Ok((path, 0));
+            }
+        };
         if std::mem::replace(&mut self.small_for, checkpoint) != checkpoint {
             self.small.clear();
         }

@@ -177,6 +177,8 @@ impl<'a> Session<'a> {
                 own.map(|c| Arc::new(Place { store: c.store.clone(), id: Some(id), retained: Some(c.retained) }))
             }
         };
+        // Sent before the tasks know of it, so that it comes before their parts. If the thread is gone the job ends by that.
+        let _ = self.driver.work.send(Work::Prepare { attempt: self.run.attempt, id, place: place.clone() });
         let (parts, times) = (HashMap::new(), CheckpointTimes::default());
         self.current = Some(Current { id, kind, started_ms: self.now_ms(), place, request, full, parts, written_bytes: 0, times });
         if kind != Kind::Final {
