@@ -1,20 +1,31 @@
-//! Looking for bytes, sixteen at a time. Texts are short here, so that a call into a general search costs more than the
-//! search itself.
+//! Looking for bytes, sixteen at a time and then 64. Texts are short here, so that a call into a general search costs more
+//! than the search itself; a loop whose number of turns can be foreseen costs less than one that reads less.
 
 const BLOCK: usize = 16;
+/// Blocks that are looked at together.
+const BLOCKS: usize = 4;
 
 /// The first byte of `data` from `pos` on that is one of two. `beyond` is `data` and what lies behind it in memory, so that
 /// the last bytes can be looked at as a block too.
 #[inline(always)]
 pub(crate) fn find_either(data: &[u8], beyond: &[u8], mut pos: usize, either: [u8; 2]) -> Option<usize> {
     debug_assert!(beyond.len() >= data.len());
-    while let Some(block) = beyond.get(pos..).and_then(|rest| rest.first_chunk()) {
+    if let Some(block) = beyond.get(pos..).and_then(|rest| rest.first_chunk()) {
         let hits = hits(block, either);
         if hits != 0 {
             let at = pos + hits.trailing_zeros() as usize;
             return (at < data.len()).then_some(at);
         }
         pos += BLOCK;
+    }
+    while let Some(wide) = beyond.get(pos..).and_then(|rest| rest.first_chunk::<{ BLOCK * BLOCKS }>()) {
+        let (blocks, _) = wide.as_chunks();
+        let hits = blocks.iter().enumerate().fold(0u64, |all, (i, block)| all | u64::from(hits(block, either)) << (i * BLOCK));
+        if hits != 0 {
+            let at = pos + hits.trailing_zeros() as usize;
+            return (at < data.len()).then_some(at);
+        }
+        pos += BLOCK * BLOCKS;
     }
     data.get(pos..)?.iter().position(|b| either.contains(b)).map(|n| pos + n)
 }
@@ -51,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_first_is_found_and_none_beyond() {
-        for length in 0..40 {
+        for length in (0..40).chain(60..90).chain(140..160) {
             for behind in 0..20 {
                 for end in *b"\"\\" {
                     let text = [vec![b'x'; length], vec![end], vec![b'"'; behind]].concat();

@@ -5,8 +5,8 @@
 //! flush each piece, so that little is left to wait for at the end.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::future::Future;
+use std::os::unix::fs::FileExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
