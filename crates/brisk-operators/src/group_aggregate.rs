@@ -181,8 +181,11 @@ impl Operator for GroupAggregate {
         debug_assert!(self.pending.touched.is_empty(), "changes are flushed before a barrier");
         let (set, counts, touch) = (&self.set, &self.counts, &self.touch);
         let rows = |ids: &[u32]| {
-            let count = ids.iter().map(|id| counts[*id as usize]).collect::<Int64Array>();
-            let touched = ids.iter().map(|id| touch.as_ref().map(|t| t.touched_ms(*id))).collect::<Int64Array>();
+            let count = Int64Array::from_iter_values(ids.iter().map(|id| counts[*id as usize]));
+            let touched = match touch {
+                Some(touch) => Int64Array::from_iter_values(ids.iter().map(|id| touch.touched_ms(*id))),
+                None => Int64Array::new_null(ids.len()),
+            };
             let mut columns: Vec<ArrayRef> = vec![Arc::new(count), Arc::new(touched)];
             columns.extend(set.state(ids)?);
             Ok(KeyedRows::one_each(unnamed_batch(columns)?))

@@ -292,7 +292,7 @@ impl KeyIndex {
         }
         let encoded = self.codec.encode(&self.keys(ids)?, ids.len())?;
         if prefix.is_empty() {
-            return Ok(encoded.to_array());
+            return encoded.into_array();
         }
         let mut keys = BinaryBuilder::with_capacity(ids.len(), encoded.bytes() + prefix.len() * ids.len());
         let mut key = prefix.to_vec();
