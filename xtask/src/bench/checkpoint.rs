@@ -1,7 +1,7 @@
 //! What checkpoints cost: queries with one every second against none, and a million groups that all change.
 //!
 //! The times of the checkpoints are those that brisk logs; `stop` is the longest time for which any task was stopped in
-//! one piece.
+//! one piece while events came. The checkpoint of the ended job, for which nothing is written ahead, is told beside it.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,22 +25,23 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
     let work = Workspace::new(arguments)?;
     println!("{} events, parallelism {}, a checkpoint every second against none, median of {}", arguments.events, arguments.parallelism, arguments.rounds);
     println!(
-        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>14}{:>10}",
-        "query", "CPU s", "with", "loss", "wall s", "with", "loss", "taken", "max stop ms", "duration ms", "MB each"
+        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>12}{:>14}{:>10}",
+        "query", "CPU s", "with", "loss", "wall s", "with", "loss", "taken", "max stop ms", "at the end", "duration ms", "MB each"
     );
     for &query in &arguments.queries {
-        let (mut without, mut with, mut taken) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut without, mut with, mut taken, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..arguments.rounds {
             let script = work.script(query)?;
             without.push(cost(brisk, &work, &script, arguments.parallelism, false)?.0);
-            let (cost, checkpoints) = cost(brisk, &work, &script, arguments.parallelism, true)?;
+            let (cost, mut checkpoints) = cost(brisk, &work, &script, arguments.parallelism, true)?;
             with.push(cost);
+            last.extend(checkpoints.pop());
             taken.extend(checkpoints);
         }
         let (without, with) = (Cost::median(&without), Cost::median(&with));
         let loss = |a: f64, b: f64| format!("{:.0} %", (b / a - 1.0) * 100.0);
         println!(
-            "{:<7}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>14.0}{:>10.2}",
+            "{:<7}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>12.1}{:>14.0}{:>10.2}",
             format!("q{query}"),
             without.cpu_s,
             with.cpu_s,
@@ -50,6 +51,7 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
             loss(without.wall_s, with.wall_s),
             taken.len(),
             max_stop(&taken),
+            max_stop(&last),
             median(taken.iter().map(|c| c.duration_ms).collect()),
             median(taken.iter().map(|c| c.bytes / 1e6).collect()),
         );
