@@ -42,9 +42,15 @@ pub trait Operator: Send {
     }
 
     /// Emits what is held back for the sake of larger batches (mini-batch folding, coalescing). Called before a
-    /// barrier, and when the input has been quiet for a few milliseconds.
+    /// barrier.
     fn flush(&mut self, _out: &mut Output) -> Result<()> {
         Ok(())
+    }
+
+    /// Emits of what is held back that for which somebody may be waiting. Called when the input has been quiet for a few
+    /// milliseconds, and every few milliseconds while it is not.
+    fn release(&mut self, out: &mut Output) -> Result<()> {
+        self.flush(out)
     }
 
     /// Writes the state: all of it or what changed since the last snapshot, as the writer asks.

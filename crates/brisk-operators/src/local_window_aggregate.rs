@@ -1,6 +1,6 @@
 //! The first half of an aggregation by window, before an exchange: folds rows by slice and key and sends partial states.
 //!
-//! States go out when the watermark completes their slice, and all of them at a flush, so that there is never anything
+//! States go out when the watermark completes their slice, and all of them before a barrier, so that there is never anything
 //! to snapshot. Which rows are late is for the second half to say.
 
 use std::collections::BTreeMap;
@@ -80,6 +80,11 @@ impl Operator for LocalWindowAggregate {
 
     fn flush(&mut self, out: &mut Output) -> Result<()> {
         self.send_all(out)
+    }
+
+    /// Nobody waits for states before the watermark has come.
+    fn release(&mut self, _out: &mut Output) -> Result<()> {
+        Ok(())
     }
 
     fn state_bytes(&self) -> usize {

@@ -100,9 +100,14 @@ impl Chain {
         below.send(&source.targets, port, batch)
     }
 
-    /// Emits what the units hold back.
+    /// Emits all that the units hold back.
     pub fn flush(&mut self, now_ms: i64) -> Result<()> {
         (0..self.links.len()).try_for_each(|i| self.flow(now_ms).flush(i))
+    }
+
+    /// Emits what the units hold back and somebody may be waiting for.
+    pub fn release(&mut self, now_ms: i64) -> Result<()> {
+        (0..self.links.len()).try_for_each(|i| self.flow(now_ms).release(i))
     }
 
     /// The earliest timer of any operator.
@@ -275,6 +280,10 @@ impl Flow<'_> {
 
     fn flush(&mut self, number: usize) -> Result<()> {
         self.hook(number, |operator, out| operator.flush(out), |writer| writer.flush())
+    }
+
+    fn release(&mut self, number: usize) -> Result<()> {
+        self.hook(number, |operator, out| operator.release(out), |writer| writer.flush())
     }
 
     fn fire_timer(&mut self, number: usize) -> Result<()> {

@@ -104,7 +104,7 @@ impl InputTask {
             }
             Input::Barrier(barrier) => self.barrier(barrier)?,
             Input::End => return Ok(false),
-            Input::Timeout if self.hold.is_held() => self.flush(now_ms)?,
+            Input::Timeout if self.hold.is_held() => self.release(now_ms)?,
             Input::Timeout | Input::Woken | Input::Nothing => {}
         }
         if !self.stopping && self.chain.next_timer().is_some_and(|due| due <= now_ms) {
@@ -112,7 +112,7 @@ impl InputTask {
             self.chain.fire_timers(now_ms)?;
         }
         if self.hold.is_overdue(now_ms) {
-            self.flush(now_ms)?;
+            self.release(now_ms)?;
         }
         Ok(true)
     }
@@ -126,9 +126,9 @@ impl InputTask {
         timer.into_iter().chain(quiet).min()
     }
 
-    fn flush(&mut self, now_ms: i64) -> Result<()> {
+    fn release(&mut self, now_ms: i64) -> Result<()> {
         self.hold.release();
-        self.chain.flush(now_ms)?;
+        self.chain.release(now_ms)?;
         self.chain.update_state_bytes();
         Ok(())
     }
@@ -150,7 +150,7 @@ impl InputTask {
     }
 
     fn end(&mut self) -> Result<()> {
-        self.flush(self.context.now_ms())?;
+        self.chain.flush(self.context.now_ms())?;
         self.chain.signal(&Message::End)?;
         self.context.ended()?;
         loop {

@@ -92,6 +92,10 @@ impl Operator for Checked {
         self.call(out, |operator, out| operator.flush(out))
     }
 
+    fn release(&mut self, out: &mut Output) -> Result<()> {
+        self.call(out, |operator, out| operator.release(out))
+    }
+
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         self.operator.snapshot(writer)
     }

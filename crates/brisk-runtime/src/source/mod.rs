@@ -119,7 +119,7 @@ impl SourceTask {
                 self.hold.touch(now_ms);
                 self.context.end_work(busy);
                 if self.hold.is_overdue(now_ms) {
-                    self.flush(now_ms)?;
+                    self.release(now_ms)?;
                 }
             }
             Poll::Idle => {
@@ -187,15 +187,15 @@ impl SourceTask {
     /// Nothing came: what is held back goes out.
     fn rest(&mut self, now_ms: i64) -> Result<()> {
         if self.hold.is_held() {
-            self.flush(now_ms)?;
+            self.release(now_ms)?;
         }
         self.progress.idle_polls.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
-    fn flush(&mut self, now_ms: i64) -> Result<()> {
+    fn release(&mut self, now_ms: i64) -> Result<()> {
         self.hold.release();
-        self.chain.flush(now_ms)?;
+        self.chain.release(now_ms)?;
         self.chain.update_state_bytes();
         Ok(())
     }
@@ -251,7 +251,7 @@ impl SourceTask {
 
     /// Sends the end and stays for checkpoints until the job is over.
     fn end(&mut self) -> Result<()> {
-        self.flush(self.context.now_ms())?;
+        self.chain.flush(self.context.now_ms())?;
         self.chain.signal(&Message::End)?;
         self.context.ended()?;
         if let Some(seat) = &self.seat {
