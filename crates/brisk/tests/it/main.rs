@@ -4,6 +4,7 @@ mod demo;
 mod dirty_input;
 mod flink;
 mod ingest;
+mod large_state;
 mod memory;
 mod nexmark;
 mod process;
