@@ -42,7 +42,7 @@ pub trait Operator: Send {
     }
 
     /// Emits what is held back for the sake of larger batches (mini-batch folding, coalescing). Called before a
-    /// barrier.
+    /// barrier, at the end, and before those behind are told that the input is idle.
     fn flush(&mut self, _out: &mut Output) -> Result<()> {
         Ok(())
     }

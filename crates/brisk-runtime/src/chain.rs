@@ -260,6 +260,10 @@ impl Flow<'_> {
     }
 
     fn combined_watermark(&mut self, number: usize, watermark: Watermark) -> Result<()> {
+        if watermark == Watermark::Idle {
+            // Time will pass those behind without this subtask: what it holds back for a watermark must be there before.
+            self.flush(number)?;
+        }
         let now_ms = self.now_ms;
         let (link, mut below) = self.split(number);
         let Link { unit, targets, metrics, watermark_in, watermark_out, .. } = link;

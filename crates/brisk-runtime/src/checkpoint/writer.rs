@@ -133,6 +133,8 @@ impl Writer {
                     self.prepared = place;
                     continue;
                 }
+                // Of a checkpoint that was given up while the part was under way.
+                Work::Ahead { attempt, part } if (attempt, part.id) < self.begun_for => continue,
                 Work::Ahead { attempt, part } => {
                     if let Err(e) = self.add_ahead(attempt, &part) {
                         // The file lacks a part now: the operator must not go on with its chain.
@@ -179,7 +181,9 @@ impl Writer {
 
     /// Gives the part of the manifest even when its file could not be written: a sink's committables must not get lost.
     fn write_part(&mut self, checkpoint: (u32, u64), place: Option<&Place>, mut part: Part, error: &mut Option<Error>) -> (NodeId, usize, SubtaskManifest) {
+        // A capture of a checkpoint that was given up comes too late: another's files have begun.
         if let (Some(place), Some(capture)) = (place, part.capture.take())
+            && checkpoint >= self.begun_for
             && let Err(e) = self.write_state(checkpoint, place, capture, &mut part)
         {
             error.get_or_insert(e);

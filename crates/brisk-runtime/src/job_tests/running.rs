@@ -38,6 +38,29 @@ impl Operator for Recorder {
     }
 }
 
+/// Holds rows back until they must go.
+#[derive(Default)]
+struct Holding(Vec<ChangelogBatch>);
+
+impl Operator for Holding {
+    fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, _out: &mut Output) -> Result<()> {
+        self.0.push(batch);
+        Ok(())
+    }
+
+    fn on_watermark(&mut self, time: i64, out: &mut Output) -> Result<()> {
+        out.watermark(time)
+    }
+
+    fn flush(&mut self, out: &mut Output) -> Result<()> {
+        self.0.drain(..).try_for_each(|batch| out.batch(batch))
+    }
+
+    fn release(&mut self, _out: &mut Output) -> Result<()> {
+        Ok(())
+    }
+}
+
 struct Failing(fn());
 
 impl Operator for Failing {
@@ -151,6 +174,36 @@ fn an_idle_input_is_not_waited_for_and_the_status_names_who_holds_back() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert!(handle.status().splits.iter().any(|s| s.source == "Right" && s.idle));
+    handle.cancel();
+    assert_eq!(handle.wait_for(SOON).unwrap().unwrap().outcome, Outcome::Cancelled);
+}
+
+/// Behind an idle subtask time goes on without it: rows that it holds back would come too late.
+#[test]
+fn what_is_held_back_goes_out_before_its_input_is_idle() {
+    let left = Arc::new(Numbers { watermarks: true, bounded: false, rows: 100, splits: 1, ..Numbers::default() });
+    let right = Numbers { watermarks: true, bounded: false, rows: 100, splits: 1, released: 1.into(), ..Numbers::default() };
+    let right = Arc::new(Numbers { idle_timeout: Some(Duration::from_millis(150)), ..right });
+    let (seen, sink): (Seen, Arc<Collected>) = Default::default();
+    let mut graph = StreamGraph::default();
+    let l = graph.add(source_node("Left", &left));
+    let r = graph.add(source_node("Right", &right));
+    let holding = graph.add(operator("Holding", || Box::new(Holding::default())));
+    let own = seen.clone();
+    let both = graph.add(operator("Both", move || Box::new(Recorder { seen: own.clone(), threads: Arc::default() })));
+    let end = graph.add(sink_node("Sink", &sink));
+    graph.connect(l, both, 0, Distribution::Hash(vec![0]));
+    graph.connect(r, holding, 0, Distribution::Forward);
+    graph.connect(holding, both, 1, Distribution::Hash(vec![0]));
+    graph.connect(both, end, 0, Distribution::Forward);
+    let handle = Job::start(graph, options(1), Restore::None).unwrap();
+    let deadline = Instant::now() + SOON;
+    while !lock(&seen).contains(&"w99".to_owned()) {
+        assert!(Instant::now() < deadline, "{:?}", lock(&seen));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let place = |what: &str| lock(&seen).iter().position(|s| s == what);
+    assert!(place("r1").is_some_and(|row| Some(row) < place("w99")), "{:?}", lock(&seen));
     handle.cancel();
     assert_eq!(handle.wait_for(SOON).unwrap().unwrap().outcome, Outcome::Cancelled);
 }
