@@ -13,6 +13,7 @@ pub mod key_group;
 pub mod message;
 pub mod metrics;
 pub mod operator;
+pub mod packed;
 pub mod sink;
 pub mod snapshot;
 pub mod source;
