@@ -21,12 +21,15 @@ pub(crate) struct Capture {
     pub left_out: usize,
 }
 
+/// Key groups, keys and rows, one element an entry; the rows may be packed.
+pub(crate) type Captured = (UInt16Array, BinaryArray, RecordBatch);
+
 #[derive(Debug, Default)]
 pub(crate) struct TableCapture {
-    pub puts: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
+    pub puts: Vec<Captured>,
     pub deletes: Vec<(UInt16Array, BinaryArray)>,
     /// Of a log.
-    pub appends: Vec<(UInt16Array, BinaryArray, RecordBatch)>,
+    pub appends: Vec<Captured>,
     /// What this part says of a key counts over what earlier parts of the snapshot say.
     pub supersedes: bool,
 }
@@ -53,7 +56,7 @@ impl Capture {
     }
 
     /// What is kept of some entries, which take room; `None` of no entries.
-    fn entry(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<Option<(UInt16Array, BinaryArray, RecordBatch)>> {
+    fn entry(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<Option<Captured>> {
         if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
             let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
             return Err(Error::internal(message));

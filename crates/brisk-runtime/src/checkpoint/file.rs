@@ -1,35 +1,41 @@
 //! Encoding and decoding of the state file; the format is in the module's description.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Cursor;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt16Type;
-use arrow_array::{ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use brisk_core::key_group::hash_bytes;
-use brisk_core::{Error, Result};
+use brisk_core::{Error, Result, packed};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::capture::Capture;
+use super::capture::{Capture, Captured};
 use super::store::{ObjectPlace, ObjectWriter};
 
-const MAGIC: &[u8; 8] = b"BRSKST03";
-/// Version 1 knows no generations, all is of the first; version 2 no logs.
+const MAGIC: &[u8; 8] = b"BRSKST04";
+/// Its columns are not packed.
+const UNPACKED: &[u8; 8] = b"BRSKST03";
+/// One checksum of all of it. Version 1 knows no generations, all is of the first; version 2 no logs.
 const OLDER: [&[u8; 8]; 2] = [b"BRSKST01", b"BRSKST02"];
 /// Directory length and checksum.
 const TRAILER: usize = 12;
 /// Files up to this size are kept in memory until they are complete, and written together.
 pub(crate) const SMALL_BYTES: usize = 1 << 20;
-/// Batches are encoded in pieces of at most so many rows, so that what the encoder copies about stays in the cache.
-const BATCH_ROWS: usize = 2048;
-/// A section with so many rows gets no more batches.
+/// A section has at most so many rows, but of rows that were packed before.
 const SECTION_ROWS: usize = 16 << 10;
+/// One in so many sections of a table is compressed to see whether that makes it much smaller.
+const TRIAL_EVERY: u32 = 64;
+/// Fewer rows are not worth compressing.
+const COMPRESSED_ROWS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -86,8 +92,17 @@ pub(crate) struct FileBuilder {
     directory: Vec<Entry>,
     /// The newest generation of every table.
     generations: BTreeMap<String, u32>,
+    /// By table: whether its sections are compressed.
+    compression: BTreeMap<String, Compression>,
     /// The section being encoded; its memory is used again for the next.
     section: Vec<u8>,
+}
+
+/// Whether LZ4 halves the sections of a table, as one of them has shown.
+#[derive(Default)]
+struct Compression {
+    halves: bool,
+    sections_until_trial: u32,
 }
 
 impl FileBuilder {
@@ -95,7 +110,15 @@ impl FileBuilder {
     pub fn new(place: Option<ObjectPlace>) -> Self {
         let begin = MAGIC.to_vec();
         let length = begin.len();
-        Self { content: Content::Memory(begin), place, length, directory: Vec::new(), generations: BTreeMap::new(), section: Vec::new() }
+        Self {
+            content: Content::Memory(begin),
+            place,
+            length,
+            directory: Vec::new(),
+            generations: BTreeMap::new(),
+            compression: BTreeMap::new(),
+            section: Vec::new(),
+        }
     }
 
     /// Adds a part that was written ahead.
@@ -117,16 +140,15 @@ impl FileBuilder {
                 }
                 None => 0,
             };
-            let puts = (Form::Put, entry_batches(&entries.puts)?);
-            let deletes = (Form::Delete, delete_batches(&entries.deletes)?);
-            let appends = (Form::Append, entry_batches(&entries.appends)?);
-            for (form, batches) in [puts, deletes, appends] {
+            let deletes = deleted_entries(&entries.deletes)?;
+            for (form, entries) in [(Form::Put, &entries.puts), (Form::Delete, &deletes), (Form::Append, &entries.appends)] {
                 // Nothing in a log hides anything, so all of it is of the first generation.
                 let generation = if form == Form::Append { 0 } else { generation };
-                for batches in sections(&batches) {
-                    self.write_section(table, form, generation, batches)?;
+                let mut sections = Sections { entries, row: 0 };
+                while let Some(section) = sections.next()? {
+                    self.write_section(table, form, generation, &section)?;
                 }
-                if form != Form::Append && !batches.is_empty() {
+                if form != Form::Append && !entries.is_empty() {
                     self.generations.insert(table.clone(), generation);
                 }
             }
@@ -134,15 +156,36 @@ impl FileBuilder {
         Ok(())
     }
 
-    fn write_section(&mut self, table: &str, form: Form, generation: u32, batches: &[RecordBatch]) -> Result<()> {
+    fn write_section(&mut self, table: &str, form: Form, generation: u32, rows: &RecordBatch) -> Result<()> {
         let mut section = std::mem::take(&mut self.section);
-        section.clear();
-        write_stream(&mut section, &batches[0].schema(), batches)?;
-        let rows = batches.iter().map(RecordBatch::num_rows).sum();
+        self.encode_section(table, rows, &mut section)?;
         let (offset, length, checksum) = (self.length, section.len(), hash_bytes(&section));
-        self.directory.push(Entry { table: table.to_owned(), form, offset, length, rows, generation, checksum });
+        self.directory.push(Entry { table: table.to_owned(), form, offset, length, rows: rows.num_rows(), generation, checksum });
         self.write(&section)?;
         self.section = section;
+        Ok(())
+    }
+
+    fn encode_section(&mut self, table: &str, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        if rows.num_rows() < COMPRESSED_ROWS {
+            return write_stream(out, rows, None);
+        }
+        if !self.compression.contains_key(table) {
+            self.compression.insert(table.to_owned(), Compression::default());
+        }
+        let compression = self.compression.get_mut(table).expect("inserted above");
+        let lz4 = Some(CompressionType::LZ4_FRAME);
+        if compression.sections_until_trial > 0 {
+            compression.sections_until_trial -= 1;
+            return write_stream(out, rows, lz4.filter(|_| compression.halves));
+        }
+        let mut compressed = Vec::new();
+        write_stream(&mut compressed, rows, lz4)?;
+        write_stream(out, rows, None)?;
+        *compression = Compression { halves: compressed.len() * 2 <= out.len(), sections_until_trial: TRIAL_EVERY };
+        if compression.halves {
+            *out = compressed;
+        }
         Ok(())
     }
 
@@ -186,26 +229,98 @@ impl FileBuilder {
     }
 }
 
-/// The batches in groups that are not much larger than a section should be.
-fn sections(batches: &[RecordBatch]) -> impl Iterator<Item = &[RecordBatch]> {
-    let mut left = batches;
-    std::iter::from_fn(move || {
-        let (mut rows, mut end) = (0, 0);
-        while rows < SECTION_ROWS && end < left.len() {
-            rows += left[end].num_rows();
-            end += 1;
+/// Goes through captured entries in pieces that make a section each, packed.
+struct Sections<'a> {
+    entries: &'a [Captured],
+    /// Of the first of the entries.
+    row: usize,
+}
+
+impl Sections<'_> {
+    /// Rows that the operator has packed as they lie, of others as many as a section takes.
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let (mut batches, mut rows): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
+        while rows < SECTION_ROWS
+            && let Some((groups, keys, columns)) = self.entries.first()
+        {
+            if packed::is_packed(columns) {
+                if !batches.is_empty() {
+                    break;
+                }
+                self.entries = &self.entries[1..];
+                let keys = packed::pack(&[beside_keys(groups, keys, None, None)?])?;
+                return Ok(Some(side_by_side(&keys, &packed::trim(columns)?)?));
+            }
+            let taken = (keys.len() - self.row).min(SECTION_ROWS - rows);
+            let columns = columns.slice(self.row, taken);
+            let schema = batches.first().map(RecordBatch::schema);
+            batches.push(beside_keys(&groups.slice(self.row, taken), &keys.slice(self.row, taken), Some(&columns), schema)?);
+            rows += taken;
+            self.row += taken;
+            if self.row == keys.len() {
+                self.entries = &self.entries[1..];
+                self.row = 0;
+            }
         }
-        let (section, rest) = left.split_at(end);
-        left = rest;
-        (!section.is_empty()).then_some(section)
+        (!batches.is_empty()).then(|| packed::pack(&batches)).transpose()
+    }
+}
+
+/// Key groups, keys and a table's own columns as one batch, of a schema that was seen before.
+fn beside_keys(groups: &UInt16Array, keys: &BinaryArray, rows: Option<&RecordBatch>, schema: Option<SchemaRef>) -> Result<RecordBatch> {
+    let own = rows.map_or(&[][..], |rows| rows.schema_ref().fields());
+    let schema = schema.unwrap_or_else(|| Arc::new(Schema::new([key_fields(), own.to_vec()].concat())));
+    let mut columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
+    columns.extend(rows.into_iter().flat_map(|rows| rows.columns().iter().cloned()));
+    RecordBatch::try_new(schema, columns).map_err(|e| Error::internal(format!("state rows of differing schemas: {e}")))
+}
+
+fn side_by_side(keys: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
+    let fields = [keys.schema_ref().fields().to_vec(), rows.schema_ref().fields().to_vec()].concat();
+    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), [keys.columns(), rows.columns()].concat())?)
+}
+
+/// A state file whose checksum was verified.
+#[derive(Debug, Clone)]
+pub(crate) struct StateFile {
+    bytes: Source,
+    directory: Arc<[Entry]>,
+}
+
+/// Where the bytes of a state file are.
+#[derive(Debug, Clone)]
+enum Source {
+    Memory(Bytes),
+    /// On this machine's disk, from a place in the file on: a section is read when it is asked for.
+    File(Arc<File>, u64),
+}
+
+impl Source {
+    fn section(&self, entry: &Entry) -> Result<Bytes> {
+        match self {
+            Self::Memory(bytes) => Ok(bytes.slice(entry.offset..entry.offset + entry.length)),
+            Self::File(file, start) => {
+                let mut bytes = vec![0; entry.length];
+                read_at(file, start + entry.offset as u64, &mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+}
+
+fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> Result<()> {
+    file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
+        std::io::ErrorKind::UnexpectedEof => damaged("it is too short"),
+        _ => Error::external(format!("a state file cannot be read: {e}")),
     })
 }
 
-/// A state file in memory whose checksum was verified.
-#[derive(Debug, Clone)]
-pub(crate) struct StateFile {
-    bytes: Bytes,
-    directory: Arc<[Entry]>,
+fn damaged(what: &str) -> Error {
+    Error::corrupt(format!("damaged state file: {what}"))
+}
+
+fn differs() -> Error {
+    damaged("its checksum does not match")
 }
 
 /// Entries of one table: key groups, keys, and the table's own columns (none in a deletion).
@@ -218,28 +333,53 @@ pub(crate) struct Entries {
 impl StateFile {
     /// Verifies the bytes against the checksums inside and the one that the manifest expects.
     pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
-        let damaged = |what: &str| Error::corrupt(format!("damaged state file: {what}"));
         let is_old = OLDER.iter().any(|magic| bytes.starts_with(*magic));
-        if bytes.len() < MAGIC.len() + TRAILER || !(is_old || bytes.starts_with(MAGIC)) {
+        if bytes.len() < MAGIC.len() + TRAILER || !(is_old || has_sums(&bytes)) {
             return Err(damaged("it does not begin as one"));
         }
-        let differs = || damaged("its checksum does not match");
-        let body = bytes.len() - 8;
-        let end = body - 4;
-        let length = u32::from_le_bytes(bytes[end..body].try_into().expect("four bytes")) as usize;
-        let start = end.checked_sub(length).filter(|s| *s >= MAGIC.len()).ok_or_else(|| damaged("its directory is too long"))?;
-        let stored = u64::from_le_bytes(bytes[body..].try_into().expect("eight bytes"));
-        if stored != expected || hash_bytes(&bytes[if is_old { 0 } else { start }..body]) != stored {
+        let (trailer, body) = (&bytes[bytes.len() - TRAILER..], bytes.len() - 8);
+        let start = directory_start(trailer, bytes.len())?;
+        if is_old && hash_bytes(&bytes[..body]) != stored_checksum(trailer) {
             return Err(differs());
         }
-        let directory: Vec<Entry> = serde_json::from_slice(&bytes[start..end]).map_err(|e| damaged(&e.to_string()))?;
-        if directory.iter().any(|e| e.offset.checked_add(e.length).is_none_or(|section_end| section_end > start)) {
-            return Err(damaged("a section lies outside of it"));
-        }
+        let directory = directory(&bytes[start..], start, expected, !is_old)?;
         if !is_old && directory.iter().any(|e| hash_bytes(&bytes[e.offset..e.offset + e.length]) != e.checksum) {
             return Err(differs());
         }
-        Ok(Self { bytes, directory: directory.into() })
+        Ok(Self { bytes: Source::Memory(bytes), directory })
+    }
+
+    /// The same of a file on this machine's disk, `length` bytes from `start` on, of which never more than a section is in
+    /// memory. `None` where only the whole of it has a checksum.
+    pub fn open_file(file: File, start: u64, length: u64, expected: u64) -> Result<Option<Self>> {
+        let read = |offset: usize, bytes: &mut [u8]| read_at(&file, start + offset as u64, bytes);
+        let length = usize::try_from(length).ok().filter(|length| *length >= MAGIC.len() + TRAILER).ok_or_else(|| damaged("it is too short"))?;
+        let (mut magic, mut trailer) = ([0; MAGIC.len()], [0; TRAILER]);
+        read(0, &mut magic)?;
+        if !has_sums(&magic) {
+            return Ok(None);
+        }
+        read(length - TRAILER, &mut trailer)?;
+        let end_start = directory_start(&trailer, length)?;
+        let mut buffer = vec![0; length - end_start];
+        read(end_start, &mut buffer)?;
+        let directory = directory(&buffer, end_start, expected, true)?;
+        for entry in &*directory {
+            buffer.resize(entry.length, 0);
+            read(entry.offset, &mut buffer)?;
+            if hash_bytes(&buffer) != entry.checksum {
+                return Err(differs());
+            }
+        }
+        Ok(Some(Self { bytes: Source::File(Arc::new(file), start), directory }))
+    }
+
+    /// Bytes that it keeps in memory.
+    pub fn memory_bytes(&self) -> usize {
+        match &self.bytes {
+            Source::Memory(bytes) => bytes.len(),
+            Source::File(..) => 0,
+        }
     }
 
     /// The number of generations of a table.
@@ -251,10 +391,10 @@ impl StateFile {
     pub fn read<'a>(&'a self, table: &'a str, form: Form, generation: u32) -> impl Iterator<Item = Result<Entries>> + 'a {
         let wanted = move |e: &&Entry| e.table == table && e.form == form && e.generation == generation;
         self.directory.iter().filter(wanted).flat_map(|entry| {
-            let section = self.bytes.slice(entry.offset..entry.offset + entry.length);
-            let (reader, fault) = match StreamReader::try_new(Cursor::new(section), None) {
+            let opened = self.bytes.section(entry).and_then(|section| Ok(StreamReader::try_new(Cursor::new(section), None)?));
+            let (reader, fault) = match opened {
                 Ok(reader) => (Some(reader), None),
-                Err(e) => (None, Some(Err(e.into()))),
+                Err(e) => (None, Some(Err(e))),
             };
             fault.into_iter().chain(reader.into_iter().flatten().map(|batch| split_columns(&batch?)))
         })
@@ -266,8 +406,37 @@ impl StateFile {
     }
 }
 
+/// Whether a file begins as one whose sections have a checksum each.
+fn has_sums(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) || bytes.starts_with(UNPACKED)
+}
+
+fn stored_checksum(trailer: &[u8]) -> u64 {
+    u64::from_le_bytes(trailer[4..].try_into().expect("eight bytes"))
+}
+
+/// Where the directory begins in a file of `length` bytes.
+fn directory_start(trailer: &[u8], length: usize) -> Result<usize> {
+    let directory = u32::from_le_bytes(trailer[..4].try_into().expect("four bytes")) as usize;
+    (length - TRAILER).checked_sub(directory).filter(|s| *s >= MAGIC.len()).ok_or_else(|| damaged("its directory is too long"))
+}
+
+/// The directory out of the end of a file, which begins at `start`. `is_summed`: the checksum is of this end.
+fn directory(end: &[u8], start: usize, expected: u64, is_summed: bool) -> Result<Arc<[Entry]>> {
+    let (summed, trailer) = (&end[..end.len() - 8], &end[end.len() - TRAILER..]);
+    if stored_checksum(trailer) != expected || (is_summed && hash_bytes(summed) != expected) {
+        return Err(differs());
+    }
+    let directory: Vec<Entry> = serde_json::from_slice(&end[..end.len() - TRAILER]).map_err(|e| damaged(&e.to_string()))?;
+    if directory.iter().any(|e| e.offset.checked_add(e.length).is_none_or(|section_end| section_end > start)) {
+        return Err(damaged("a section lies outside of it"));
+    }
+    Ok(directory.into())
+}
+
 fn split_columns(batch: &RecordBatch) -> Result<Entries> {
-    let damaged = || Error::corrupt("damaged state file: no key columns");
+    let batch = packed::unpack(batch)?;
+    let damaged = || damaged("no key columns");
     if batch.num_columns() < 2 {
         return Err(damaged());
     }
@@ -283,37 +452,22 @@ fn key_fields() -> Vec<Arc<Field>> {
     vec![Arc::new(Field::new("key_group", DataType::UInt16, false)), Arc::new(Field::new("key", DataType::Binary, false))]
 }
 
-fn entry_batches(entries: &[(UInt16Array, BinaryArray, RecordBatch)]) -> Result<Vec<RecordBatch>> {
-    let Some((_, _, first)) = entries.first() else { return Ok(Vec::new()) };
-    let schema = Arc::new(Schema::new([key_fields(), first.schema().fields().to_vec()].concat()));
-    let batch = |(groups, keys, rows): &(UInt16Array, BinaryArray, RecordBatch)| {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
-        columns.extend(rows.columns().iter().cloned());
-        RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::internal(format!("state rows of differing schemas: {e}")))
+/// Deleted keys as entries without columns.
+fn deleted_entries(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<Captured>> {
+    let schema = Arc::new(Schema::empty());
+    let entry = |(groups, keys): &(UInt16Array, BinaryArray)| {
+        let options = RecordBatchOptions::new().with_row_count(Some(keys.len()));
+        Ok((groups.clone(), keys.clone(), RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options)?))
     };
-    let whole: Vec<RecordBatch> = entries.iter().map(batch).collect::<Result<_>>()?;
-    let slices = |batch: &RecordBatch| {
-        let batch = batch.clone();
-        (0..batch.num_rows()).step_by(BATCH_ROWS).map(move |start| batch.slice(start, BATCH_ROWS.min(batch.num_rows() - start)))
-    };
-    Ok(whole.iter().flat_map(slices).collect())
+    deletes.iter().map(entry).collect()
 }
 
-fn delete_batches(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<RecordBatch>> {
-    let schema = Arc::new(Schema::new(key_fields()));
-    let batch = |(groups, keys): &(UInt16Array, BinaryArray)| {
-        let columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
-        Ok(RecordBatch::try_new(schema.clone(), columns)?)
-    };
-    deletes.iter().map(batch).collect()
-}
-
-fn write_stream(out: &mut Vec<u8>, schema: &Schema, batches: &[RecordBatch]) -> Result<()> {
-    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-    let mut writer = StreamWriter::try_new_with_options(out, schema, options)?;
-    for batch in batches {
-        writer.write(batch)?;
-    }
+/// Replaces `out` by a stream of one batch.
+fn write_stream(out: &mut Vec<u8>, batch: &RecordBatch, compression: Option<CompressionType>) -> Result<()> {
+    out.clear();
+    let options = IpcWriteOptions::default().try_with_compression(compression)?;
+    let mut writer = StreamWriter::try_new_with_options(out, batch.schema_ref(), options)?;
+    writer.write(batch)?;
     Ok(writer.finish()?)
 }
 
@@ -321,7 +475,7 @@ fn write_stream(out: &mut Vec<u8>, schema: &Schema, batches: &[RecordBatch]) -> 
 mod tests {
     use super::super::store::CheckpointStore;
     use super::*;
-    use arrow_array::Int64Array;
+    use arrow_array::{Int64Array, StringArray};
     use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 
     fn sample() -> (Vec<u8>, u64) {
@@ -369,6 +523,53 @@ mod tests {
             let file = StateFile::open(bytes.into(), checksum).unwrap();
             assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
         }
+        let (mut bytes, checksum) = sample();
+        bytes[..8].copy_from_slice(UNPACKED);
+        assert_eq!(StateFile::open(bytes.into(), checksum).unwrap().generations("sums"), 1);
+    }
+
+    /// Rows that an operator has packed go to the file as they are, beside others of their table.
+    #[test]
+    fn packed_and_other_rows_are_read_alike() {
+        let values = |range: std::ops::Range<i64>| {
+            let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(range.clone()));
+            let texts: ArrayRef = Arc::new(StringArray::from_iter_values(range.map(|n| format!("https://www.example.com/{}", n % 5))));
+            RecordBatch::try_from_iter([("n", numbers), ("t", texts)]).unwrap()
+        };
+        let mut capture = Capture::new(SnapshotKind::Full);
+        let mut append = |rows: RecordBatch| {
+            let keys = BinaryArray::from_iter_values((0..rows.num_rows()).map(|_| b"k"));
+            capture.append("log", &vec![0; rows.num_rows()], &keys, &rows).unwrap();
+        };
+        append(values(0..10));
+        append(values(10..30_000));
+        let packed = packed::pack(&[values(30_000..62_000)]).unwrap();
+        append(packed.slice(0, 20_000));
+        append(packed.slice(20_000, 12_000));
+        append(values(62_000..62_100));
+        let mut file = FileBuilder::new(None);
+        file.add_last(&capture).unwrap();
+        let Finished { content, checksum, .. } = file.finish().unwrap().unwrap();
+        let file = StateFile::open(bytes_of(content).into(), checksum).unwrap();
+        let read: Vec<RecordBatch> = file.read("log", Form::Append, 0).map(|e| e.unwrap().rows).collect();
+        assert_eq!(arrow_select::concat::concat_batches(&read[0].schema(), &read).unwrap(), values(0..62_100));
+    }
+
+    /// What LZ4 halves is compressed, though none of it can be packed.
+    #[test]
+    fn long_texts_that_are_alike_take_little_room() {
+        let size = |text: &dyn Fn(u64) -> String| {
+            let mut capture = Capture::new(SnapshotKind::Full);
+            let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..SECTION_ROWS as u64).map(text)));
+            let keys = BinaryArray::from_iter_values((0..SECTION_ROWS).map(|n| n.to_be_bytes()));
+            capture.put("t", &vec![0; SECTION_ROWS], &keys, &RecordBatch::try_from_iter([("t", texts)]).unwrap()).unwrap();
+            let mut file = FileBuilder::new(None);
+            file.add_last(&capture).unwrap();
+            file.finish().unwrap().unwrap().length as usize
+        };
+        let noise = |n: u64| (0..6).map(|i| format!("{:016x}", brisk_core::key_group::mix(n, i))).collect::<String>();
+        assert!(size(&noise) > 96 * SECTION_ROWS);
+        assert!(size(&|n| format!("{}{n}", "some words that are in every text, and ".repeat(3))) < 30 * SECTION_ROWS);
     }
 
     /// Part after part goes to the disk, in sections of a bounded size.
@@ -395,9 +596,25 @@ mod tests {
         let bytes = store.get("chk-1/a.state").unwrap();
         assert_eq!(bytes.len() as u64, length);
         assert_eq!(store.files().unwrap(), ["chk-1/a.state"]);
-        let file = StateFile::open(bytes, checksum).unwrap();
+        let file = StateFile::open(bytes.clone(), checksum).unwrap();
         assert!(file.directory.iter().all(|e| e.rows < SECTION_ROWS + 1000));
-        assert_eq!(file.read("t", Form::Put, 0).map(|e| e.unwrap().rows.num_rows()).sum::<usize>(), 4 * rows as usize);
+        let rows_of = |file: &StateFile| file.read("t", Form::Put, 0).map(|e| e.unwrap().rows).collect::<Vec<_>>();
+        assert_eq!(rows_of(&file).iter().map(RecordBatch::num_rows).sum::<usize>(), 4 * rows as usize);
+        // As a part of a file on the disk it says the same, and none of it stays in memory.
+        let whole = [b"before".as_slice(), &bytes, b"after"].concat();
+        let open = |bytes: &[u8]| {
+            std::fs::write(dir.path().join("whole"), bytes).unwrap();
+            StateFile::open_file(File::open(dir.path().join("whole")).unwrap(), 6, length, checksum)
+        };
+        let on_disk = open(&whole).unwrap().unwrap();
+        assert_eq!((rows_of(&on_disk), on_disk.memory_bytes()), (rows_of(&file), 0));
+        for place in [0, 7, 20, whole.len() / 2, whole.len() - 20, whole.len() - 6] {
+            let mut damaged = whole.clone();
+            damaged[place.max(6)] ^= 1;
+            // A file of another version is read as a whole.
+            assert!(open(&damaged).is_ok_and(|file| file.is_none()) || open(&damaged).is_err(), "byte {place}");
+        }
+        assert!(open(&whole[..whole.len() - 6]).is_err());
     }
 
     #[test]

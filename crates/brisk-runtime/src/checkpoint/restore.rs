@@ -17,7 +17,7 @@ use brisk_core::source::SplitState;
 use brisk_core::{Error, Result};
 use hashbrown::HashTable;
 
-use super::file::{Entries, Form, StateFile};
+use super::file::{Entries, Form, SMALL_BYTES, StateFile};
 use super::manifest::{Blob, FileRef, Manifest, OperatorManifest, SubtaskManifest};
 use super::store::{CheckpointStore, MANIFEST};
 use crate::clock::monotonic_ns;
@@ -25,7 +25,8 @@ use crate::job::Restore;
 use crate::lock;
 use crate::status::Restored;
 
-/// Verified files up to this many bytes in all stay in memory until the job has its state; others are read again.
+/// Verified files up to this many bytes in all stay in memory until the job has its state; others are read again. Of large
+/// files on this machine's disk only the directory is kept.
 const CACHE_BYTES: u64 = 512 << 20;
 
 /// A checkpoint all of whose files were found good.
@@ -113,7 +114,8 @@ fn verified(store: &CheckpointStore, files: &[&FileRef]) -> Result<HashMap<(Stri
         let mut kept = Vec::new();
         while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
             let state = read(store, file)?;
-            if cached.fetch_add(file.bytes, Ordering::Relaxed) + file.bytes <= CACHE_BYTES {
+            let bytes = state.memory_bytes() as u64;
+            if cached.fetch_add(bytes, Ordering::Relaxed) + bytes <= CACHE_BYTES {
                 kept.push(((file.path.clone(), file.offset), state));
             }
         }
@@ -132,6 +134,12 @@ fn verified(store: &CheckpointStore, files: &[&FileRef]) -> Result<HashMap<(Stri
 }
 
 fn read(store: &CheckpointStore, file: &FileRef) -> Result<StateFile> {
+    if file.bytes > SMALL_BYTES as u64
+        && let Some(local) = store.open_file(&file.path)?
+        && let Some(state) = StateFile::open_file(local, file.offset, file.bytes, file.checksum).map_err(|e| e.context(&file.path))?
+    {
+        return Ok(state);
+    }
     let bytes = store.get_part(&file.path, file.offset, file.bytes)?;
     StateFile::open(bytes, file.checksum).map_err(|e| e.context(&file.path))
 }

@@ -126,6 +126,16 @@ impl CheckpointStore {
         }
     }
 
+    /// An object that is a file of this machine, to be read piece by piece; `None` of another store.
+    pub(crate) fn open_file(&self, path: &str) -> Result<Option<File>> {
+        let Some(root) = &self.local else { return Ok(None) };
+        match File::open(root.join(path)) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::corrupt(format!("{}/{path} is missing", self.root))),
+            Err(e) => Err(Error::external(format!("{}/{path}: {e}", self.root))),
+        }
+    }
+
     /// Writes an object and reads it back.
     pub(crate) fn put(&self, path: &str, bytes: Vec<u8>) -> Result<()> {
         let bytes = Bytes::from(bytes);
