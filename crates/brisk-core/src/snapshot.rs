@@ -45,7 +45,8 @@ pub trait SnapshotWriter {
     /// the same schema in every call for one table.
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
 
-    /// Adds entries to those that `table`, a log, has. Arguments as those of [`SnapshotWriter::put`]; keys may repeat.
+    /// Adds entries to those that `table`, a log, has. Arguments as those of [`SnapshotWriter::put`], but that keys may repeat
+    /// and that rows may be packed ([`crate::packed`]); a reader gives them unpacked.
     fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
 
     /// Says that `keys` are gone from `table`. Not needed in a full snapshot.

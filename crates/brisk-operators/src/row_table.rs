@@ -13,6 +13,7 @@ use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::take::take;
 use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, Schema};
+use brisk_state::row_store::SEALED_ROWS;
 use brisk_state::{ABSENT, DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
 
 pub(crate) struct RowTable {
@@ -93,7 +94,7 @@ impl RowTable {
 
     /// The same table, written as a log: nothing is ever taken out of it, nor told of its rows.
     pub fn into_log(self) -> Self {
-        Self { log: Some(Log::default()), ..self }
+        Self { log: Some(Log::default()), rows: self.rows.growing(), ..self }
     }
 
     pub fn is_log(&self) -> bool {
@@ -285,7 +286,9 @@ impl RowTable {
         }
         let end = log.keys.len().min(log.written.saturating_add(writer.room()));
         while log.written < end {
-            let chunk_end = end.min(log.written + LOG_CHUNK);
+            // A sealed block goes as a whole if it can: its parts would share one list of texts.
+            let chunk = if log.written % SEALED_ROWS == 0 { SEALED_ROWS } else { LOG_CHUNK.min(SEALED_ROWS - log.written % SEALED_ROWS) };
+            let chunk_end = end.min(log.written + chunk);
             let mut owners = &log.keys[log.written..chunk_end];
             for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
                 let (own, rest) = owners.split_at(piece.num_rows());

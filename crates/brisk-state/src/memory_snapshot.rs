@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use arrow_array::{Array, BinaryArray, RecordBatch};
 use brisk_core::snapshot::{Entries, SnapshotKind, SnapshotReader, SnapshotWriter};
-use brisk_core::{Error, Result};
+use brisk_core::{Error, Result, packed};
 
 /// The state of all subtasks of one operator.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +107,7 @@ impl SnapshotWriter for MemoryWriter<'_> {
             return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
         }
         self.room = self.room.saturating_sub(keys.len());
+        let rows = packed::unpack(rows)?;
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for (i, group) in key_groups.iter().enumerate() {
             let key = keys.value(i).to_vec();

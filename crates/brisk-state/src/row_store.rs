@@ -3,15 +3,18 @@
 //! A batch that is appended becomes a block without being copied; small blocks are merged as they come (so that one-row
 //! batches do not make one-row blocks), blocks whose rows are mostly gone are rewritten, and blocks without rows are
 //! dropped. An id is a place in the slot table, which says where its row lies now.
+//!
+//! A store that only grows hands ids out in order and seals its rows, so many at a time, into packed blocks
+//! ([`brisk_core::packed`]): an id tells the block, and nothing else is kept of a sealed row.
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array, new_null_array};
 use arrow_schema::SchemaRef;
-use arrow_select::interleave::interleave;
 use arrow_select::take::take;
-use brisk_core::Result;
+use brisk_core::packed::{self, Form};
+use brisk_core::{Error, Result};
 
 /// Names a row of a [`RowStore`] until it is freed.
 pub type RowId = u32;
@@ -21,9 +24,15 @@ pub const NO_ROW: RowId = u32::MAX;
 
 /// Blocks with fewer rows are merged with their neighbours.
 const SMALL_BLOCK_ROWS: usize = 1024;
+/// Rows of a sealed block: enough for texts to repeat, few enough to be numbered in two bytes.
+pub const SEALED_ROWS: usize = 1 << 15;
 
 pub struct RowStore {
     schema: SchemaRef,
+    /// Of a store that only grows: the rows that came first.
+    sealed: Option<Vec<Sealed>>,
+    /// Their number: the id of the first slot.
+    sealed_rows: usize,
     blocks: Vec<Option<Block>>,
     free_blocks: Vec<u32>,
     slots: Vec<Slot>,
@@ -39,6 +48,21 @@ struct Block {
     ids: Vec<RowId>,
     live: usize,
     bytes: usize,
+}
+
+/// [`SEALED_ROWS`] rows, packed.
+struct Sealed {
+    rows: RecordBatch,
+    /// By column.
+    forms: Vec<Form>,
+}
+
+/// Where rows are read from.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Nulls,
+    Block(&'a Block),
+    Sealed(&'a Sealed),
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +84,22 @@ const FREE: Slot = Slot { block: u32::MAX, row: 0 };
 impl RowStore {
     /// A store of rows of `schema` (types matter, names do not).
     pub fn new(schema: SchemaRef) -> Self {
-        Self { schema, blocks: Vec::new(), free_blocks: Vec::new(), slots: Vec::new(), free_slots: Vec::new(), small: Vec::new(), block_bytes: 0 }
+        Self {
+            schema,
+            sealed: None,
+            sealed_rows: 0,
+            blocks: Vec::new(),
+            free_blocks: Vec::new(),
+            slots: Vec::new(),
+            free_slots: Vec::new(),
+            small: Vec::new(),
+            block_bytes: 0,
+        }
+    }
+
+    /// The same store, of which no row is ever freed: it takes less memory.
+    pub fn growing(self) -> Self {
+        Self { sealed: Some(Vec::new()), ..self }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -69,7 +108,7 @@ impl RowStore {
 
     /// The number of rows held.
     pub fn len(&self) -> usize {
-        self.slots.len() - self.free_slots.len()
+        self.id_bound() - self.free_slots.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -78,7 +117,7 @@ impl RowStore {
 
     /// An upper bound of the ids handed out: sizes a side table indexed by id.
     pub fn id_bound(&self) -> usize {
-        self.slots.len()
+        self.sealed_rows + self.slots.len()
     }
 
     pub fn bytes(&self) -> usize {
@@ -93,7 +132,8 @@ impl RowStore {
         let new = (0..rows.num_rows()).map(|_| self.new_slot()).collect::<Vec<_>>();
         ids.extend_from_slice(&new);
         self.add_block(rows.clone(), new);
-        self.merge_small()
+        self.merge_small()?;
+        self.seal()
     }
 
     /// Keeps the rows of `rows` at `indices`; pushes their ids, in order.
@@ -118,16 +158,24 @@ impl RowStore {
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
     }
 
-    /// The rows of a range of ids, none of them freed, in pieces of the blocks that they lie in: nothing is copied.
+    /// The rows of a range of ids, none of them freed, in pieces of the blocks that they lie in: nothing is copied. The
+    /// pieces of sealed blocks are packed.
     pub fn pieces(&self, ids: Range<RowId>) -> Vec<RecordBatch> {
         let mut pieces = Vec::new();
-        let mut next = ids.start;
-        while next < ids.end {
-            let Slot { block, row } = self.slots[next as usize];
-            let here = self.slots[next as usize..ids.end as usize].iter().zip(row..);
-            let length = here.take_while(|(slot, row)| (slot.block, slot.row) == (block, *row)).count();
-            pieces.push(self.block(block).rows.slice(row as usize, length));
-            next += length as RowId;
+        let (mut next, end) = (ids.start as usize, ids.end as usize);
+        while next < end {
+            let (rows, row, length) = match next.checked_sub(self.sealed_rows) {
+                None => (&self.sealed.as_ref().expect("there are sealed rows")[next / SEALED_ROWS].rows, next % SEALED_ROWS, SEALED_ROWS - next % SEALED_ROWS),
+                Some(first) => {
+                    let Slot { block, row } = self.slots[first];
+                    let here = self.slots[first..].iter().zip(row..);
+                    let length = here.take_while(|(slot, row)| (slot.block, slot.row) == (block, *row)).count();
+                    (&self.block(block).rows, row as usize, length)
+                }
+            };
+            let length = length.min(end - next);
+            pieces.push(rows.slice(row, length));
+            next += length;
         }
         pieces
     }
@@ -137,25 +185,29 @@ impl RowStore {
         if columns.is_empty() {
             return Ok(Vec::new());
         }
-        let (blocks, places) = self.places(ids);
-        if let ([Some(block)], Some(_)) = (blocks.as_slice(), places.first()) {
+        let (found, places) = self.places(ids);
+        if let ([Place::Block(block)], Some(_)) = (found.as_slice(), places.first()) {
             let indices = UInt32Array::from_iter_values(places.iter().map(|p| p.1 as u32));
             return columns.iter().map(|&c| Ok(take(block.rows.column(c), &indices, None)?)).collect();
         }
-        columns.iter().map(|&c| self.interleave_column(&blocks, &places, c)).collect()
+        columns.iter().map(|&c| self.gather_column(&found, &places, c)).collect()
     }
 
-    /// Where a row lies now: for reading single values without a copy.
+    /// Where a row lies now: for reading single values without a copy. Not for rows that may be sealed.
     pub fn row(&self, id: RowId) -> (&RecordBatch, usize) {
+        debug_assert!(self.sealed.is_none(), "single values of sealed rows are not read");
         let slot = self.slots[id as usize];
         (&self.block(slot.block).rows, slot.row as usize)
     }
 
     /// Forgets rows. Their ids may be handed out again.
     pub fn free(&mut self, ids: &[RowId]) -> Result<()> {
+        if self.sealed.is_some() && !ids.is_empty() {
+            return Err(Error::internal("rows are taken out of a store that only grows"));
+        }
         let mut sparse = Vec::new();
         for &id in ids {
-            let slot = std::mem::replace(&mut self.slots[id as usize], FREE);
+            let slot = std::mem::replace(self.slot_mut(id), FREE);
             assert_ne!(slot.block, FREE.block, "a row is freed once");
             self.free_slots.push(id);
             let block = self.blocks[slot.block as usize].as_mut().expect("a used slot names a block");
@@ -174,19 +226,59 @@ impl RowStore {
     }
 
     pub fn clear(&mut self) {
-        *self = Self::new(Arc::clone(&self.schema));
+        let empty = Self::new(Arc::clone(&self.schema));
+        *self = Self { sealed: self.sealed.is_some().then(Vec::new), ..empty };
     }
 
     /// The ids of all rows, in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = RowId> + '_ {
-        self.slots.iter().enumerate().filter(|(_, s)| s.block != FREE.block).map(|(i, _)| i as RowId)
+        let in_slots = self.slots.iter().enumerate().filter(|(_, s)| s.block != FREE.block).map(|(i, _)| (self.sealed_rows + i) as RowId);
+        (0..self.sealed_rows as RowId).chain(in_slots)
     }
 
     fn new_slot(&mut self) -> RowId {
         self.free_slots.pop().unwrap_or_else(|| {
             self.slots.push(FREE);
-            self.slots.len() as RowId - 1
+            self.id_bound() as RowId - 1
         })
+    }
+
+    /// The slot of a row that is not sealed.
+    fn slot_mut(&mut self, id: RowId) -> &mut Slot {
+        &mut self.slots[id as usize - self.sealed_rows]
+    }
+
+    /// Packs the oldest rows of a store that only grows, as soon as they make a sealed block.
+    fn seal(&mut self) -> Result<()> {
+        while self.sealed.is_some() && self.slots.len() >= SEALED_ROWS {
+            let first = self.sealed_rows as RowId;
+            let rows = packed::pack(&self.pieces(first..first + SEALED_ROWS as RowId))?;
+            let forms = rows.schema_ref().fields().iter().map(|f| Form::of(f)).collect::<Result<_>>()?;
+            self.drop_first_slots()?;
+            self.block_bytes += rows.get_array_memory_size();
+            self.sealed.as_mut().expect("it was there").push(Sealed { rows, forms });
+        }
+        Ok(())
+    }
+
+    /// Forgets the slots of a sealed block, and the blocks that they lay in.
+    fn drop_first_slots(&mut self) -> Result<()> {
+        let rest = self.slots.split_off(SEALED_ROWS);
+        let mut places: Vec<u32> = std::mem::replace(&mut self.slots, rest).into_iter().map(|slot| slot.block).collect();
+        places.dedup();
+        places.sort_unstable();
+        places.dedup();
+        self.sealed_rows += SEALED_ROWS;
+        for place in places {
+            // Of a block of which only a part is sealed the rest becomes a block of its own.
+            let Some(Block { rows, ids, .. }) = self.remove_block(place) else { continue };
+            let first = ids.iter().position(|id| *id as usize >= self.sealed_rows).unwrap_or(ids.len());
+            if first < ids.len() {
+                let rest = copied(&rows.slice(first, ids.len() - first))?;
+                self.add_block(rest, ids[first..].to_vec());
+            }
+        }
+        Ok(())
     }
 
     fn block(&self, block: u32) -> &Block {
@@ -199,7 +291,7 @@ impl RowStore {
             self.blocks.len() as u32 - 1
         });
         for (row, id) in ids.iter().enumerate() {
-            self.slots[*id as usize] = Slot { block: place, row: row as u32 };
+            *self.slot_mut(*id) = Slot { block: place, row: row as u32 };
         }
         if rows.num_rows() < SMALL_BLOCK_ROWS {
             self.small.push(place);
@@ -253,33 +345,60 @@ impl RowStore {
         Ok(())
     }
 
-    /// The blocks that hold `ids` (`None` stands for the row of nulls), and every id's place among them.
-    fn places(&self, ids: &[RowId]) -> (Vec<Option<&Block>>, Vec<(usize, usize)>) {
-        let mut used: Vec<u32> = vec![u32::MAX; self.blocks.len() + 1];
-        let mut blocks = Vec::new();
-        let places = ids.iter().map(|&id| {
-            let slot = if id == NO_ROW { FREE } else { self.slots[id as usize] };
-            debug_assert!(id == NO_ROW || slot.block != FREE.block, "a freed row is gathered");
-            let at = (slot.block as usize).min(self.blocks.len());
+    /// The blocks that hold `ids`, and every id's place among them.
+    fn places<'a>(&'a self, ids: &[RowId]) -> (Vec<Place<'a>>, Vec<(usize, usize)>) {
+        let sealed = self.sealed.as_deref().unwrap_or_default();
+        // By block, then by sealed block, then the row of nulls: its number among the places.
+        let mut used: Vec<u32> = vec![u32::MAX; self.blocks.len() + sealed.len() + 1];
+        let mut found = Vec::new();
+        let mut number = |at: usize, place: Place<'a>| {
             if used[at] == u32::MAX {
-                used[at] = blocks.len() as u32;
-                blocks.push(self.blocks.get(at).and_then(|b| b.as_ref()));
+                used[at] = found.len() as u32;
+                found.push(place);
             }
-            (used[at] as usize, slot.row as usize)
+            used[at] as usize
+        };
+        let places = ids.iter().map(|&id| {
+            let row = id as usize;
+            if id == NO_ROW {
+                return (number(self.blocks.len() + sealed.len(), Place::Nulls), 0);
+            }
+            if row < self.sealed_rows {
+                let block = row / SEALED_ROWS;
+                return (number(self.blocks.len() + block, Place::Sealed(&sealed[block])), row % SEALED_ROWS);
+            }
+            let slot = self.slots[row - self.sealed_rows];
+            debug_assert!(slot.block != FREE.block, "a freed row is gathered");
+            (number(slot.block as usize, Place::Block(self.block(slot.block))), slot.row as usize)
         });
         let places = places.collect();
-        (blocks, places)
+        (found, places)
     }
 
-    fn interleave_column(&self, blocks: &[Option<&Block>], places: &[(usize, usize)], column: usize) -> Result<ArrayRef> {
+    fn gather_column(&self, found: &[Place<'_>], places: &[(usize, usize)], column: usize) -> Result<ArrayRef> {
         let data_type = self.schema.field(column).data_type();
         if places.is_empty() {
             return Ok(arrow_array::new_empty_array(data_type));
         }
         let nulls = new_null_array(data_type, 1);
-        let arrays: Vec<&dyn Array> = blocks.iter().map(|b| b.map_or(nulls.as_ref(), |b| b.rows.column(column).as_ref())).collect();
-        Ok(interleave(&arrays, places)?)
+        let columns: Vec<(&ArrayRef, &Form)> = found
+            .iter()
+            .map(|place| match place {
+                Place::Nulls => (&nulls, &Form::Plain),
+                Place::Block(block) => (block.rows.column(column), &Form::Plain),
+                Place::Sealed(sealed) => (sealed.rows.column(column), &sealed.forms[column]),
+            })
+            .collect();
+        packed::gather(&columns, places, data_type)
     }
+}
+
+/// The rows in memory of their own: a part of a batch keeps the whole of it.
+fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
+    let all = UInt32Array::from_iter_values(0..rows.num_rows() as u32);
+    let columns = rows.columns().iter().map(|c| Ok(take(c, &all, None)?)).collect::<Result<Vec<_>>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+    Ok(RecordBatch::try_new_with_options(rows.schema(), columns, &options)?)
 }
 
 #[cfg(test)]
@@ -342,6 +461,34 @@ mod tests {
         let all: Vec<RowId> = store.ids().collect();
         store.free(&all).unwrap();
         assert_eq!((store.len(), store.block_bytes), (0, 0));
+    }
+
+    #[test]
+    fn rows_of_a_growing_store_are_sealed_and_stay_readable() {
+        for batch_rows in [1, 700, 3000, 100_000] {
+            let mut store = RowStore::new(schema()).growing();
+            let mut ids = Vec::new();
+            let rows = if batch_rows == 1 { 40_000 } else { 100_000 };
+            for start in (0..rows).step_by(batch_rows) {
+                let values: Vec<i64> = (start..rows.min(start + batch_rows)).map(|v| v as i64 * 31 % 5000).collect();
+                store.append(&batch(&values), &mut ids).unwrap();
+            }
+            assert_eq!(ids, (0..rows as u32).collect::<Vec<_>>());
+            assert!(store.slots.len() < SEALED_ROWS && store.blocks.iter().flatten().map(|b| b.ids.len()).sum::<usize>() == store.slots.len());
+            assert_eq!((store.len(), store.id_bound(), store.ids().count()), (rows, rows, rows));
+            let wanted: Vec<u32> = (0..rows as u32).rev().step_by(7).collect();
+            let expected: Vec<i64> = wanted.iter().map(|id| i64::from(*id) * 31 % 5000).collect();
+            assert_eq!(store.gather(&wanted).unwrap(), batch(&expected));
+            let with_nulls = store.gather(&[NO_ROW, 5, 39_999, NO_ROW]).unwrap();
+            let numbers: Vec<Option<i64>> = with_nulls.column(0).as_primitive::<Int64Type>().iter().collect();
+            assert_eq!(numbers, [None, Some(155), Some(39_999 * 31 % 5000), None]);
+            let pieces: Vec<RecordBatch> = store.pieces(100..39_000).iter().map(|piece| packed::unpack(piece).unwrap()).collect();
+            let expected: Vec<i64> = (100..39_000).map(|v| v * 31 % 5000).collect();
+            assert_eq!(arrow_select::concat::concat_batches(&schema(), &pieces).unwrap(), batch(&expected));
+            assert!(store.free(&[3]).is_err());
+            // Less than a slot and the plain values would take.
+            assert!(store.bytes() < rows * 12 + (1 << 20), "{} bytes", store.bytes());
+        }
     }
 
     #[test]

@@ -38,10 +38,17 @@ const LENGTH: &str = "brisk.length";
 pub enum Form {
     Plain,
     /// What is stored is how far a value of type `of` is above `base`.
-    Offsets { base: i64, of: DataType },
+    Offsets {
+        base: i64,
+        of: DataType,
+    },
     Distinct,
     /// Bytes: `prefix`, then the last `length` bytes of what is stored plus `base`, big-endian.
-    Numbers { base: u64, prefix: Vec<u8>, length: usize },
+    Numbers {
+        base: u64,
+        prefix: Vec<u8>,
+        length: usize,
+    },
 }
 
 /// A packed column and how it is packed.
