@@ -45,9 +45,6 @@ struct Log {
     written: usize,
 }
 
-/// Rows of a log that are written at a time.
-const LOG_CHUNK: usize = 8192;
-
 #[derive(Clone, Copy)]
 struct List {
     first: RowId,
@@ -284,11 +281,15 @@ impl RowTable {
         if writer.kind() == SnapshotKind::Full {
             log.written = 0;
         }
-        let end = log.keys.len().min(log.written.saturating_add(writer.room()));
+        // Ahead of a barrier only rows of sealed blocks, each block as a whole: its parts would share one list of texts.
+        let sealed = log.keys.len() / SEALED_ROWS * SEALED_ROWS;
+        let end = match writer.room() {
+            usize::MAX => log.keys.len(),
+            0 => log.written,
+            room => sealed.min((log.written + room.max(SEALED_ROWS)) / SEALED_ROWS * SEALED_ROWS),
+        };
         while log.written < end {
-            // A sealed block goes as a whole if it can: its parts would share one list of texts.
-            let chunk = if log.written % SEALED_ROWS == 0 { SEALED_ROWS } else { LOG_CHUNK.min(SEALED_ROWS - log.written % SEALED_ROWS) };
-            let chunk_end = end.min(log.written + chunk);
+            let chunk_end = end.min((log.written / SEALED_ROWS + 1) * SEALED_ROWS);
             let mut owners = &log.keys[log.written..chunk_end];
             for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
                 let (own, rest) = owners.split_at(piece.num_rows());
@@ -297,7 +298,7 @@ impl RowTable {
             }
             log.written = chunk_end;
         }
-        writer.left_out(log.keys.len() - end);
+        writer.left_out(sealed.saturating_sub(log.written));
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | offsets | integers, dates, times, decimals | how far each is above the least, in 1, 2, 4 (or of a decimal 8) bytes |
 //! | distinct | text and bytes that repeat | an Arrow dictionary |
-//! | numbers | bytes of one length that differ in the last eight at most, as keys do | these as a number, above the least |
+//! | numbers | bytes of one length that differ in eight places at most, as keys do | these as a number, above the least |
 //!
 //! A column that no form makes smaller stays as it is. Offsets from a least value are "frame of reference" (Goldstein,
 //! Ramakrishnan, Shaft: Compressing relations and indexes, 1998), here in whole bytes so that kernels stay simple.
@@ -30,8 +30,8 @@ use crate::{Error, Result};
 const FORM: &str = "brisk.packed";
 const TYPE: &str = "brisk.type";
 const BASE: &str = "brisk.base";
-const PREFIX: &str = "brisk.prefix";
-const LENGTH: &str = "brisk.length";
+const LIKE: &str = "brisk.like";
+const PLACES: &str = "brisk.places";
 
 /// How a column is packed.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,11 +43,11 @@ pub enum Form {
         of: DataType,
     },
     Distinct,
-    /// Bytes: `prefix`, then the last `length` bytes of what is stored plus `base`, big-endian.
+    /// Bytes `like` these but at `places`, where those of what is stored plus `base` stand, big-endian.
     Numbers {
         base: u64,
-        prefix: Vec<u8>,
-        length: usize,
+        like: Vec<u8>,
+        places: Vec<usize>,
     },
 }
 
@@ -68,9 +68,9 @@ impl Form {
             }
             Some("distinct") => Ok(Self::Distinct),
             Some("numbers") => {
-                let length = get(LENGTH)?.parse().ok().filter(|length| *length <= 8).ok_or_else(damaged)?;
-                let prefix = numbers::bytes_of_hex(get(PREFIX)?).ok_or_else(damaged)?;
-                Ok(Self::Numbers { base: get(BASE)?.parse().map_err(|_| damaged())?, prefix, length })
+                let like = numbers::bytes_of_hex(get(LIKE)?).ok_or_else(damaged)?;
+                let places = numbers::places_of(get(PLACES)?, like.len()).ok_or_else(damaged)?;
+                Ok(Self::Numbers { base: get(BASE)?.parse().map_err(|_| damaged())?, like, places })
             }
             Some(_) => Err(damaged()),
         }
@@ -83,8 +83,8 @@ impl Form {
             Self::Plain => return original.clone(),
             Self::Offsets { base, of } => vec![text(FORM, &"offsets"), text(BASE, base), text(TYPE, of)],
             Self::Distinct => vec![text(FORM, &"distinct")],
-            Self::Numbers { base, prefix, length } => {
-                vec![text(FORM, &"numbers"), text(BASE, base), text(PREFIX, &numbers::hex(prefix)), text(LENGTH, length)]
+            Self::Numbers { base, like, places } => {
+                vec![text(FORM, &"numbers"), text(BASE, base), text(LIKE, &numbers::hex(like)), text(PLACES, &numbers::text_of(places))]
             }
         };
         let mut metadata: HashMap<String, String> = original.metadata().clone();
@@ -145,7 +145,7 @@ pub fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let form = Form::of(field)?;
         let mut metadata = field.metadata().clone();
-        [FORM, TYPE, BASE, PREFIX, LENGTH].iter().for_each(|name| drop(metadata.remove(*name)));
+        [FORM, TYPE, BASE, LIKE, PLACES].iter().for_each(|name| drop(metadata.remove(*name)));
         fields.push(field.as_ref().clone().with_data_type(form.original_type(column.data_type())).with_metadata(metadata));
         columns.push(unpack_column(&form, column)?);
     }
@@ -188,7 +188,7 @@ fn unpack_column(form: &Form, column: &ArrayRef) -> Result<ArrayRef> {
         Form::Plain => Ok(Arc::clone(column)),
         Form::Offsets { base, of } => integers::unpack(column, *base, of),
         Form::Distinct => texts::unpack(column),
-        Form::Numbers { base, prefix, length } => numbers::unpack(column, *base, prefix, *length),
+        Form::Numbers { base, like, places } => numbers::unpack(column, *base, like, places),
     }
 }
 

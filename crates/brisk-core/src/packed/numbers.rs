@@ -1,4 +1,4 @@
-//! Bytes of one length that differ in their last eight at most.
+//! Bytes of one length that differ in eight places at most, as the encoded keys of a table do.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::{Form, Packed, integers};
 use crate::Result;
 
 /// So many bytes make a number.
-const LENGTH: usize = 8;
+const PLACES: usize = 8;
 
 pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
     let chunks: Vec<&BinaryArray> = chunks.iter().map(|c| c.as_binary::<i32>()).collect();
@@ -21,25 +21,34 @@ pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
     if first.is_empty() || !chunks.iter().all(has_length) {
         return None;
     }
-    let (prefix, last) = first.split_at(first.len().saturating_sub(LENGTH));
-    let mut numbers = Vec::with_capacity(rows);
-    for chunk in &chunks {
-        let bytes = &chunk.value_data()[chunk.value_offsets()[0] as usize..];
-        for value in bytes[..chunk.len() * first.len()].chunks_exact(first.len()) {
-            let (start, end) = value.split_at(prefix.len());
-            if start != prefix {
-                return None;
-            }
-            numbers.push(match <[u8; LENGTH]>::try_from(end) {
-                Ok(eight) => u64::from_be_bytes(eight),
-                Err(_) => end.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)),
-            });
-        }
+    let values = || chunks.iter().flat_map(|chunk| bytes_of(chunk).chunks_exact(first.len()));
+    let mut differs = vec![0u8; first.len()];
+    for value in values() {
+        differs.iter_mut().zip(value).zip(first).for_each(|((differs, byte), first)| *differs |= byte ^ first);
     }
+    let places: Vec<usize> = differs.iter().enumerate().filter(|(_, differs)| **differs != 0).map(|(place, _)| place).collect();
+    if places.len() > PLACES {
+        return None;
+    }
+    let mut numbers: Vec<u64> = Vec::with_capacity(rows);
+    match places.as_slice() {
+        // The last eight bytes at once: most keys end in an integer.
+        [from, ..] if first.len() >= PLACES && *from >= first.len() - PLACES => {
+            let eight = |value: &[u8]| u64::from_be_bytes(value[first.len() - PLACES..].try_into().expect("eight bytes"));
+            numbers.extend(values().map(eight));
+            return number_column(numbers, first, (first.len() - PLACES..first.len()).collect());
+        }
+        _ => numbers.extend(values().map(|value| places.iter().fold(0, |number, place| number << 8 | u64::from(value[*place])))),
+    }
+    number_column(numbers, first, places)
+}
+
+fn number_column(mut numbers: Vec<u64>, first: &[u8], places: Vec<usize>) -> Option<Packed> {
     let least = *numbers.iter().min()?;
     numbers.iter_mut().for_each(|n| *n -= least);
+    let rows = numbers.len();
     let numbers: ArrayRef = Arc::new(UInt64Array::from(numbers));
-    let form = Form::Numbers { base: least, prefix: prefix.to_vec(), length: last.len() };
+    let form = Form::Numbers { base: least, like: first.to_vec(), places };
     match integers::pack(&[numbers.as_ref()], rows) {
         // The least of them is nought, so the offsets are the numbers.
         Some((_, narrow)) => Some((form, narrow)),
@@ -47,17 +56,23 @@ pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
     }
 }
 
-pub(super) fn unpack(column: &ArrayRef, base: u64, prefix: &[u8], length: usize) -> Result<ArrayRef> {
+/// The bytes of all values of an array, one after the other.
+fn bytes_of(array: &BinaryArray) -> &[u8] {
+    let offsets = array.value_offsets();
+    &array.value_data()[offsets[0] as usize..offsets[array.len()] as usize]
+}
+
+pub(super) fn unpack(column: &ArrayRef, base: u64, like: &[u8], places: &[usize]) -> Result<ArrayRef> {
     let numbers = match column.data_type() {
         DataType::UInt64 => Arc::clone(column),
         _ => integers::unpack(column, 0, &DataType::UInt64)?,
     };
     let numbers = numbers.as_primitive::<UInt64Type>().values();
-    let mut out = BinaryBuilder::with_capacity(numbers.len(), numbers.len() * (prefix.len() + length));
-    let mut value = [prefix, &[0; LENGTH][..length]].concat();
+    let mut out = BinaryBuilder::with_capacity(numbers.len(), numbers.len() * like.len());
+    let mut value = like.to_vec();
     for number in numbers {
         let bytes = number.wrapping_add(base).to_be_bytes();
-        value[prefix.len()..].copy_from_slice(&bytes[LENGTH - length..]);
+        places.iter().zip(&bytes[PLACES - places.len()..]).for_each(|(place, byte)| value[*place] = *byte);
         out.append_value(&value);
     }
     Ok(Arc::new(out.finish()))
@@ -68,6 +83,15 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 pub(super) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    let pairs = text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    pairs.collect()
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+/// Places as text tells them, if there are eight at most and all lie in a value of `length` bytes.
+pub(super) fn places_of(text: &str, length: usize) -> Option<Vec<usize>> {
+    let places: Option<Vec<usize>> = text.split_terminator(' ').map(|place| place.parse().ok().filter(|place| *place < length)).collect();
+    places.filter(|places| places.len() <= PLACES)
+}
+
+pub(super) fn text_of(places: &[usize]) -> String {
+    places.iter().map(|place| format!("{place} ")).collect()
 }

@@ -18,6 +18,8 @@ fn sample(rows: usize, seed: u64, span: i64) -> RecordBatch {
     let few: StringArray = (0..rows).map(|r| valid(r, 5).then(|| format!("https://www.example.com/{}", next(r, 5) % 9))).collect();
     let many: StringArray = (0..rows).map(|r| Some(format!("{:x}", next(r, 6)))).collect();
     let keys = BinaryArray::from_iter_values((0..rows).map(|r| [&[1, 0x80][..], &number(r, 7).to_be_bytes()].concat()));
+    let pair = |r: usize| [&[1][..], &(number(r, 13) as i32).to_be_bytes(), &[1], &((next(r, 14) % 9) as u64).to_be_bytes(), b"."].concat();
+    let pairs = BinaryArray::from_iter_values((0..rows).map(pair));
     let bytes: BinaryArray = (0..rows).map(|r| valid(r, 8).then(|| vec![next(r, 8) as u8; (next(r, 9) % 4) as usize])).collect();
     let flags: BooleanArray = (0..rows).map(|r| valid(r, 9).then(|| next(r, 9).is_multiple_of(2))).collect();
     let unsigned = UInt64Array::from_iter_values((0..rows).map(|r| u64::MAX - next(r, 10) % span.unsigned_abs()));
@@ -29,6 +31,7 @@ fn sample(rows: usize, seed: u64, span: i64) -> RecordBatch {
         ("few", Arc::new(few)),
         ("many", Arc::new(many)),
         ("keys", Arc::new(keys)),
+        ("pairs", Arc::new(pairs)),
         ("bytes", Arc::new(bytes)),
         ("flags", Arc::new(flags)),
         ("unsigned", Arc::new(unsigned)),
@@ -80,8 +83,9 @@ fn columns_get_the_form_that_makes_them_smaller() {
     assert_eq!(form("times"), Form::Offsets { base: 1_699_999_999_900, of: DataType::Timestamp(TimeUnit::Millisecond, None) });
     assert_eq!(packed.column_by_name("decimals").unwrap().data_type(), &DataType::UInt8);
     assert_eq!((form("few"), form("many"), form("huge")), (Form::Distinct, Form::Plain, Form::Plain));
-    assert!(matches!(form("keys"), Form::Numbers { length: 8, .. }));
-    assert!(packed.get_array_memory_size() < 5000 * 80);
+    assert!(matches!(form("keys"), Form::Numbers { places, .. } if places == [2, 3, 4, 5, 6, 7, 8, 9]));
+    assert!(matches!(form("pairs"), Form::Numbers { places, .. } if places == [1, 2, 3, 4, 13]));
+    assert!(packed.get_array_memory_size() < 5000 * 90);
 }
 
 #[test]
@@ -108,9 +112,10 @@ fn a_form_that_does_not_fit_is_refused() {
         metadata(&[(FORM, "offsets"), (BASE, "x"), (TYPE, "Int64")]),
         metadata(&[(FORM, "offsets"), (BASE, "1"), (TYPE, "Utf8")]),
         metadata(&[(FORM, "distinct")]),
-        metadata(&[(FORM, "numbers"), (BASE, "0"), (PREFIX, "0g"), (LENGTH, "8")]),
-        metadata(&[(FORM, "numbers"), (BASE, "0"), (PREFIX, "00"), (LENGTH, "9")]),
-        metadata(&[(FORM, "numbers"), (BASE, "0"), (PREFIX, "00"), (LENGTH, "8")]),
+        metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "0g"), (PLACES, "0")]),
+        metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "00"), (PLACES, "1")]),
+        metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "000102030405060708"), (PLACES, "0 1 2 3 4 5 6 7 8")]),
+        metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "00"), (PLACES, "0")]),
     ];
     for metadata in cases {
         let field = Field::new("a", DataType::Int64, true).with_metadata(metadata.clone());
