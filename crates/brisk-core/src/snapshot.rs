@@ -29,7 +29,8 @@ pub enum SnapshotKind {
 pub trait SnapshotWriter {
     fn kind(&self) -> SnapshotKind;
 
-    /// How many more keys, of a log rows, this part takes. What does not fit stays changed, for the next part.
+    /// How many more keys, of a log rows, this part takes; `usize::MAX` of what is to be whole. What does not fit stays
+    /// changed, for the next part.
     fn room(&self) -> usize {
         usize::MAX
     }

@@ -68,6 +68,13 @@ impl MemoryWriter<'_> {
     }
 }
 
+/// Room without bounds stays so.
+fn take_room(room: &mut usize, keys: usize) {
+    if *room < usize::MAX {
+        *room = room.saturating_sub(keys);
+    }
+}
+
 impl SnapshotWriter for MemoryWriter<'_> {
     fn kind(&self) -> SnapshotKind {
         self.kind
@@ -94,7 +101,7 @@ impl SnapshotWriter for MemoryWriter<'_> {
             let key = keys.value(i).to_vec();
             let entry = entries.entry(key.clone()).or_insert_with(|| (*group, Vec::new()));
             if self.put.insert((table.to_owned(), key)) {
-                self.room = self.room.saturating_sub(1);
+                take_room(&mut self.room, 1);
                 *entry = (*group, Vec::new());
             }
             entry.1.push(rows.slice(i, 1));
@@ -106,7 +113,7 @@ impl SnapshotWriter for MemoryWriter<'_> {
         if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
             return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
         }
-        self.room = self.room.saturating_sub(keys.len());
+        take_room(&mut self.room, keys.len());
         let rows = packed::unpack(rows)?;
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for (i, group) in key_groups.iter().enumerate() {

@@ -61,8 +61,10 @@ impl Capture {
             let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
             return Err(Error::internal(message));
         }
-        // A key has a row or more.
-        self.room = self.room.saturating_sub(keys.len());
+        // A key has a row or more; room without bounds stays so.
+        if self.room < usize::MAX {
+            self.room = self.room.saturating_sub(keys.len());
+        }
         Ok((!keys.is_empty()).then(|| (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone())))
     }
 }
