@@ -195,6 +195,10 @@ impl Operator for GroupAggregate {
 
     fn restore(&mut self, reader: &mut dyn SnapshotReader) -> Result<()> {
         let Self { dirty, index, set, counts, touch, .. } = self;
+        // At once, not step by step: memory is dear when it is touched for the first time.
+        let expected = reader.count(TABLE);
+        set.reserve(expected);
+        counts.reserve(expected);
         dirty.read(reader, TABLE, index, |ids, rows| {
             let bound = ids.iter().max().map_or(0, |id| *id as usize + 1);
             set.reserve(bound);
