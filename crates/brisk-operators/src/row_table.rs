@@ -405,3 +405,72 @@ pub(crate) fn grow<T: Clone>(side: &mut Vec<T>, bound: usize, value: T) {
         side.resize(bound, value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::{Int64Array, StringArray};
+    use brisk_core::{Column, SqlType};
+    use brisk_state::memory_snapshot::MemorySnapshot;
+
+    use super::*;
+
+    fn schema() -> Schema {
+        let column = |name: &str, data_type| Column { name: name.to_owned(), sql_type: SqlType::nullable(data_type) };
+        Schema { columns: vec![column("k", brisk_core::DataType::BigInt), column("text", brisk_core::DataType::STRING)] }
+    }
+
+    fn rows(from: i64, to: i64) -> RecordBatch {
+        let keys: ArrayRef = Arc::new(Int64Array::from_iter_values((from..to).map(|n| n % 1000)));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((from..to).map(|n| n.to_string())));
+        RecordBatch::try_new(schema().to_arrow(), vec![keys, texts]).unwrap()
+    }
+
+    /// Every row by key, as its number.
+    fn listed(table: &RowTable) -> Vec<Vec<i64>> {
+        let keys: Vec<u32> = table.lookup(&[Arc::new(Int64Array::from_iter_values(0..1000))], 1000).unwrap();
+        let numbers = |key: u32| {
+            let ids: Vec<RowId> = table.list(key).collect();
+            let texts = table.store().gather_columns(&ids, &[1]).unwrap().remove(0);
+            texts.as_string::<i32>().iter().map(|text| text.unwrap().parse().unwrap()).collect()
+        };
+        keys.into_iter().map(numbers).collect()
+    }
+
+    /// Parts ahead of a barrier take sealed rows only, the last one the others; what comes between goes to the next snapshot.
+    #[test]
+    fn a_log_is_written_in_parts_and_read_back() {
+        let new = || RowTable::growing("t", &schema(), &[0], &[0, 1], 128).unwrap().into_log();
+        let (mut table, mut snapshot, mut end) = (new(), MemorySnapshot::default(), 0);
+        let mut grow = |table: &mut RowTable, more: i64| {
+            let batch = rows(end, end + more);
+            end += more;
+            table.insert(&batch, &(0..more as u32).collect::<Vec<_>>()).unwrap();
+        };
+        for (kind, more) in [(SnapshotKind::Full, 70_000), (SnapshotKind::Incremental, 10), (SnapshotKind::Incremental, 50_000)] {
+            grow(&mut table, more);
+            let mut left = usize::MAX;
+            let mut part_kind = kind;
+            for room in [0, 1000, 1000, 1000] {
+                let mut writer = snapshot.writer(part_kind, 0, 0..128).with_room(room);
+                table.snapshot_log(&mut writer).unwrap();
+                assert!(writer.left_out_keys() <= left);
+                left = writer.left_out_keys();
+                part_kind = SnapshotKind::Incremental;
+                grow(&mut table, 100);
+            }
+            assert_eq!(left, 0);
+            table.snapshot_log(&mut snapshot.writer(SnapshotKind::Incremental, 0, 0..128)).unwrap();
+            let mut restored = new();
+            restored.restore(&mut snapshot.reader(0..128), |_, _| Ok(())).unwrap();
+            // A reader keeps the order of the rows of a key, not that of the keys.
+            assert_eq!(listed(&restored), listed(&table));
+            assert_eq!(table.store().len(), end_of(&table));
+        }
+    }
+
+    /// One more than the largest number in a table.
+    fn end_of(table: &RowTable) -> usize {
+        listed(table).concat().into_iter().max().map_or(0, |n| n as usize + 1)
+    }
+}
