@@ -21,26 +21,27 @@ pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
     if first.is_empty() || !chunks.iter().all(has_length) {
         return None;
     }
-    let values = || chunks.iter().flat_map(|chunk| bytes_of(chunk).chunks_exact(first.len()));
     let mut differs = vec![0u8; first.len()];
-    for value in values() {
-        differs.iter_mut().zip(value).zip(first).for_each(|((differs, byte), first)| *differs |= byte ^ first);
+    for chunk in &chunks {
+        for value in bytes_of(chunk).chunks_exact(first.len()) {
+            differs.iter_mut().zip(value).zip(first).for_each(|((differs, byte), first)| *differs |= byte ^ first);
+        }
     }
     let places: Vec<usize> = differs.iter().enumerate().filter(|(_, differs)| **differs != 0).map(|(place, _)| place).collect();
     if places.len() > PLACES {
         return None;
     }
     let mut numbers: Vec<u64> = Vec::with_capacity(rows);
-    match places.as_slice() {
-        // The last eight bytes at once: most keys end in an integer.
-        [from, ..] if first.len() >= PLACES && *from >= first.len() - PLACES => {
-            let eight = |value: &[u8]| u64::from_be_bytes(value[first.len() - PLACES..].try_into().expect("eight bytes"));
-            numbers.extend(values().map(eight));
-            return number_column(numbers, first, (first.len() - PLACES..first.len()).collect());
+    // The last eight bytes at once: most keys end in an integer.
+    let tail = first.len().checked_sub(PLACES).filter(|tail| places.first().is_none_or(|place| place >= tail));
+    for chunk in &chunks {
+        let values = bytes_of(chunk).chunks_exact(first.len());
+        match tail {
+            Some(tail) => numbers.extend(values.map(|value| u64::from_be_bytes(value[tail..].try_into().expect("eight bytes")))),
+            None => numbers.extend(values.map(|value| places.iter().fold(0, |number, place| number << 8 | u64::from(value[*place])))),
         }
-        _ => numbers.extend(values().map(|value| places.iter().fold(0, |number, place| number << 8 | u64::from(value[*place])))),
     }
-    number_column(numbers, first, places)
+    number_column(numbers, first, tail.map_or(places, |tail| (tail..first.len()).collect()))
 }
 
 fn number_column(mut numbers: Vec<u64>, first: &[u8], places: Vec<usize>) -> Option<Packed> {
