@@ -26,11 +26,15 @@ pub const NO_ROW: RowId = u32::MAX;
 const SMALL_BLOCK_ROWS: usize = 1024;
 /// Rows of a sealed block: enough for texts to repeat, few enough to be numbered in two bytes.
 pub const SEALED_ROWS: usize = 1 << 15;
+/// Rows that take more than this together are not sealed: what packing saves of them is little, and a column has its limit.
+const SEALED_BYTES: usize = 256 << 20;
 
 pub struct RowStore {
     schema: SchemaRef,
     /// Of a store that only grows: the rows that came first.
     sealed: Option<Vec<Sealed>>,
+    /// Whether further rows are sealed.
+    seals: bool,
     /// Their number: the id of the first slot.
     sealed_rows: usize,
     blocks: Vec<Option<Block>>,
@@ -87,6 +91,7 @@ impl RowStore {
         Self {
             schema,
             sealed: None,
+            seals: false,
             sealed_rows: 0,
             blocks: Vec::new(),
             free_blocks: Vec::new(),
@@ -99,7 +104,7 @@ impl RowStore {
 
     /// The same store, of which no row is ever freed: it takes less memory.
     pub fn growing(self) -> Self {
-        Self { sealed: Some(Vec::new()), ..self }
+        Self { sealed: Some(Vec::new()), seals: true, ..self }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -227,7 +232,7 @@ impl RowStore {
 
     pub fn clear(&mut self) {
         let empty = Self::new(Arc::clone(&self.schema));
-        *self = Self { sealed: self.sealed.is_some().then(Vec::new), ..empty };
+        *self = if self.sealed.is_some() { empty.growing() } else { empty };
     }
 
     /// The ids of all rows, in ascending order.
@@ -250,9 +255,14 @@ impl RowStore {
 
     /// Packs the oldest rows of a store that only grows, as soon as they make a sealed block.
     fn seal(&mut self) -> Result<()> {
-        while self.sealed.is_some() && self.slots.len() >= SEALED_ROWS {
+        while self.seals && self.slots.len() >= SEALED_ROWS {
             let first = self.sealed_rows as RowId;
-            let rows = packed::pack(&self.pieces(first..first + SEALED_ROWS as RowId))?;
+            let pieces = self.pieces(first..first + SEALED_ROWS as RowId);
+            if pieces.iter().map(bytes_of).sum::<usize>() > SEALED_BYTES {
+                self.seals = false;
+                return Ok(());
+            }
+            let rows = packed::pack(&pieces)?;
             let forms = rows.schema_ref().fields().iter().map(|f| Form::of(f)).collect::<Result<_>>()?;
             self.drop_first_slots()?;
             self.block_bytes += rows.get_array_memory_size();
@@ -393,6 +403,11 @@ impl RowStore {
     }
 }
 
+/// What the rows of a batch take, without what else their buffers hold.
+fn bytes_of(rows: &RecordBatch) -> usize {
+    rows.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(usize::MAX / 1024)).sum()
+}
+
 /// The rows in memory of their own: a part of a batch keeps the whole of it.
 fn copied(rows: &RecordBatch) -> Result<RecordBatch> {
     let all = UInt32Array::from_iter_values(0..rows.num_rows() as u32);
@@ -489,6 +504,18 @@ mod tests {
             // Less than a slot and the plain values would take.
             assert!(store.bytes() < rows * 12 + (1 << 20), "{} bytes", store.bytes());
         }
+    }
+
+    #[test]
+    fn large_rows_are_not_sealed() {
+        let long = "x".repeat(20 << 10);
+        let texts = StringArray::from_iter_values((0..1000).map(|_| &long));
+        let rows = RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from_iter_values(0..1000)), Arc::new(texts)]).unwrap();
+        let mut store = RowStore::new(schema()).growing();
+        let mut ids = Vec::new();
+        (0..SEALED_ROWS / 1000 + 2).for_each(|_| store.append(&rows, &mut ids).unwrap());
+        assert_eq!((store.sealed_rows, store.len(), ids.len()), (0, ids.len(), (SEALED_ROWS / 1000 + 2) * 1000));
+        assert_eq!(store.gather(&[33_333, 7]).unwrap().column(0).as_primitive::<Int64Type>().values(), &[333, 7]);
     }
 
     #[test]

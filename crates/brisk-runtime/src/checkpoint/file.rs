@@ -32,6 +32,8 @@ const TRAILER: usize = 12;
 pub(crate) const SMALL_BYTES: usize = 1 << 20;
 /// A section has at most so many rows, but of rows that were packed before.
 const SECTION_ROWS: usize = 16 << 10;
+/// Nor many more bytes than this.
+const SECTION_BYTES: usize = 64 << 20;
 /// One in so many sections of a table is compressed to see whether that makes it much smaller.
 const TRIAL_EVERY: u32 = 64;
 /// Fewer rows are not worth compressing.
@@ -239,8 +241,9 @@ struct Sections<'a> {
 impl Sections<'_> {
     /// Rows that the operator has packed as they lie, of others as many as a section takes.
     fn next(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut batches, mut rows): (Vec<RecordBatch>, usize) = (Vec::new(), 0);
+        let (mut batches, mut rows, mut bytes): (Vec<RecordBatch>, usize, usize) = (Vec::new(), 0, 0);
         while rows < SECTION_ROWS
+            && bytes < SECTION_BYTES
             && let Some((groups, keys, columns)) = self.entries.first()
         {
             if packed::is_packed(columns) {
@@ -251,11 +254,13 @@ impl Sections<'_> {
                 let keys = packed::pack(&[beside_keys(groups, keys, None, None)?])?;
                 return Ok(Some(side_by_side(&keys, &packed::trim(columns)?)?));
             }
-            let taken = (keys.len() - self.row).min(SECTION_ROWS - rows);
+            let row_bytes = (columns.columns().iter().map(|c| slice_bytes(c)).sum::<usize>() / keys.len()).max(1);
+            let taken = (keys.len() - self.row).min(SECTION_ROWS - rows).min((SECTION_BYTES - bytes).div_ceil(row_bytes));
             let columns = columns.slice(self.row, taken);
             let schema = batches.first().map(RecordBatch::schema);
             batches.push(beside_keys(&groups.slice(self.row, taken), &keys.slice(self.row, taken), Some(&columns), schema)?);
             rows += taken;
+            bytes += taken * row_bytes;
             self.row += taken;
             if self.row == keys.len() {
                 self.entries = &self.entries[1..];
@@ -264,6 +269,11 @@ impl Sections<'_> {
         }
         (!batches.is_empty()).then(|| packed::pack(&batches)).transpose()
     }
+}
+
+/// What the values of an array take, without what else its buffers hold.
+fn slice_bytes(array: &dyn Array) -> usize {
+    array.to_data().get_slice_memory_size().unwrap_or(0)
 }
 
 /// Key groups, keys and a table's own columns as one batch, of a schema that was seen before.
@@ -553,6 +563,21 @@ mod tests {
         let file = StateFile::open(bytes_of(content).into(), checksum).unwrap();
         let read: Vec<RecordBatch> = file.read("log", Form::Append, 0).map(|e| e.unwrap().rows).collect();
         assert_eq!(arrow_select::concat::concat_batches(&read[0].schema(), &read).unwrap(), values(0..62_100));
+    }
+
+    #[test]
+    fn sections_of_large_rows_have_few() {
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..200u64).map(|n| format!("{n}").repeat(400 << 10))));
+        let keys = BinaryArray::from_iter_values((0..200u64).map(|n| n.to_be_bytes()));
+        let mut capture = Capture::new(SnapshotKind::Full);
+        capture.put("t", &[0; 200], &keys, &RecordBatch::try_from_iter([("t", Arc::clone(&texts))]).unwrap()).unwrap();
+        let mut file = FileBuilder::new(None);
+        file.add_last(&capture).unwrap();
+        let Finished { content, checksum, .. } = file.finish().unwrap().unwrap();
+        let file = StateFile::open(bytes_of(content).into(), checksum).unwrap();
+        let sections: Vec<RecordBatch> = file.read("t", Form::Put, 0).map(|e| e.unwrap().rows).collect();
+        assert!(sections.len() > 2 && sections.iter().all(|s| slice_bytes(s.column(0)) < SECTION_BYTES * 2));
+        assert_eq!(arrow_select::concat::concat_batches(&sections[0].schema(), &sections).unwrap().column(0), &texts);
     }
 
     /// What LZ4 halves is compressed, though none of it can be packed.

@@ -23,11 +23,11 @@
 //! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
 //! anything outside.
 //!
-//! # The state file, version 3
+//! # The state file, version 4
 //!
 //! ```text
-//!   "BRSKST03"                                             8 bytes
-//!   section ...        each an Arrow IPC stream, LZ4       of one table: puts, deletes or appends
+//!   "BRSKST04"                                             8 bytes
+//!   section ...        each an Arrow IPC stream            of one table: puts, deletes or appends
 //!   directory          JSON: [{table, form, offset, length, rows, generation, checksum of the section}]
 //!   length of the directory                                u32, little endian
 //!   checksum of the directory and its length               u64, little endian: `brisk_core::key_group::hash_bytes`
@@ -37,7 +37,8 @@
 //! in a `delete` section. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
 //! entries under it. A file has generations of a table (0 where none is named): a later one is as a newer file. Within a
 //! generation puts count over deletes. A table that is a log has only `append` sections, none of which hides another.
-//! Versions 1 and 2 are still read: 1 has one generation, 2 no logs; their checksum is that of all before it.
+//! Older versions are still read: 3 packs nothing, 2 has no logs, 1 has one generation; the checksum of 1 and 2 is that of all
+//! before it.
 //!
 //! # The manifest, version 1
 //!
