@@ -84,7 +84,7 @@ impl WindowAggregateSpec {
 
     fn layout(&self, calls: Vec<AggregateCall>) -> PaneLayout {
         let key_types = self.rows.project(&self.key).columns.iter().map(|c| c.sql_type.to_arrow()).collect();
-        PaneLayout { key_types, calls, retracts: self.input_retracts }
+        PaneLayout { key_types, calls, retracts: self.input_retracts, is_kept: self.phase != AggregatePhase::Local, spare: None }
     }
 }
 
@@ -389,6 +389,7 @@ impl WindowAggregate {
         for slice in slices {
             let pane = self.drop_pane(slice)?;
             self.emit(&pane, slice.1, end, out)?;
+            self.layout.recycle(pane);
         }
         Ok(())
     }

@@ -21,6 +21,10 @@ pub(crate) struct PaneLayout {
     pub key_types: Vec<DataType>,
     pub calls: Vec<AggregateCall>,
     pub retracts: bool,
+    /// Whether snapshots write the panes.
+    pub is_kept: bool,
+    /// The index of a pane that has ended, empty: the next one need not grow step by step.
+    pub spare: Option<KeyIndex>,
 }
 
 pub(crate) struct Pane {
@@ -29,25 +33,39 @@ pub(crate) struct Pane {
     /// By id; left empty where rows are never taken back.
     counts: Vec<i64>,
     retracts: bool,
+    /// Stays empty where no snapshot is written.
     dirty: DirtyKeys,
+    is_kept: bool,
     /// Scratch.
     ids: Vec<u32>,
 }
 
 impl PaneLayout {
-    pub fn pane(&self) -> Result<Pane> {
+    pub fn pane(&mut self) -> Result<Pane> {
+        let index = match self.spare.take() {
+            Some(index) => index,
+            None => KeyIndex::new(self.key_types.clone())?,
+        };
         Ok(Pane {
-            index: KeyIndex::new(self.key_types.clone())?,
+            index,
             set: AggregateSet::new(&self.calls, self.retracts)?,
             counts: Vec::new(),
             retracts: self.retracts,
             dirty: DirtyKeys::default(),
+            is_kept: self.is_kept,
             ids: Vec::new(),
         })
     }
 
+    /// The end of a pane, whose room is used again.
+    pub fn recycle(&mut self, pane: Pane) {
+        let mut index = pane.index;
+        index.clear();
+        self.spare = Some(index);
+    }
+
     /// The pane at `place`, made if it is missing.
-    pub fn pane_in<'a, K: Ord>(&self, panes: &'a mut BTreeMap<K, Pane>, place: K) -> Result<&'a mut Pane> {
+    pub fn pane_in<'a, K: Ord>(&mut self, panes: &'a mut BTreeMap<K, Pane>, place: K) -> Result<&'a mut Pane> {
         Ok(match panes.entry(place) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.pane()?),
@@ -158,7 +176,9 @@ impl Pane {
         self.index.insert(key, rows, &mut ids)?;
         self.reserve();
         update(self, &ids)?;
-        self.dirty.mark_all(&ids);
+        if self.is_kept {
+            self.dirty.mark_all(&ids);
+        }
         self.ids = ids;
         Ok(())
     }

@@ -235,7 +235,12 @@ fn timestamps(array: &ArrayRef, to: Unit, zoned: bool, convert: impl Fn(i64, i64
         let value = if shift.is_none() { *value } else { convert(*value, per_second) };
         if divisor > 1 { Ok(value.div_euclid(divisor)) } else { value.checked_mul(factor).ok_or_else(beyond) }
     };
-    let values: Vec<i64> = values.iter().enumerate().map(one).collect::<Result<_>>()?;
+    let values: Vec<i64> = match divisor {
+        // Divided by a constant, which is a multiplication.
+        1_000 if shift.is_none() => values.iter().map(|value| value.div_euclid(1_000)).collect(),
+        1_000_000 if shift.is_none() => values.iter().map(|value| value.div_euclid(1_000_000)).collect(),
+        _ => values.iter().enumerate().map(one).collect::<Result<_>>()?,
+    };
     let (values, nulls) = (values.into(), nulls.cloned());
     let zone: Option<Arc<str>> = zoned.then(|| "UTC".into());
     Ok(match to {
