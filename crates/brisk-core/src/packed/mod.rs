@@ -19,10 +19,11 @@ mod texts;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
+use arrow_select::take::take;
 
 use crate::{Error, Result};
 
@@ -165,8 +166,7 @@ pub fn trim(batch: &RecordBatch) -> Result<RecordBatch> {
 
 /// Values of type `of` from several columns, packed or not: for every place a column's number and the row in it.
 pub fn gather(columns: &[(&ArrayRef, &Form)], places: &[(usize, usize)], of: &DataType) -> Result<ArrayRef> {
-    let is_plain = |(column, form): &(&ArrayRef, &Form)| **form == Form::Plain && column.data_type() == of;
-    if columns.iter().all(is_plain) {
+    if columns.iter().all(|(_, form)| **form == Form::Plain) {
         let arrays: Vec<&dyn Array> = columns.iter().map(|(column, _)| column.as_ref()).collect();
         return Ok(interleave(&arrays, places)?);
     }
@@ -175,12 +175,22 @@ pub fn gather(columns: &[(&ArrayRef, &Form)], places: &[(usize, usize)], of: &Da
         DataType::Binary if columns.iter().all(|(_, form)| matches!(form, Form::Plain | Form::Distinct)) => {
             texts::gather::<arrow_array::types::BinaryType>(columns, places)
         }
-        DataType::Binary => {
-            let unpacked = columns.iter().map(|(column, form)| unpack_column(form, column)).collect::<Result<Vec<_>>>()?;
-            Ok(interleave(&unpacked.iter().map(|c| c.as_ref()).collect::<Vec<_>>(), places)?)
-        }
+        DataType::Binary => gather_unpacked(columns, places),
         _ => integers::gather(columns, places, of),
     }
+}
+
+/// Unpacks the rows that are asked for, column by column, and puts them in order.
+fn gather_unpacked(columns: &[(&ArrayRef, &Form)], places: &[(usize, usize)]) -> Result<ArrayRef> {
+    let mut rows: Vec<Vec<u32>> = vec![Vec::new(); columns.len()];
+    let place = |(column, row): &(usize, usize)| {
+        rows[*column].push(*row as u32);
+        (*column, rows[*column].len() - 1)
+    };
+    let places: Vec<(usize, usize)> = places.iter().map(place).collect();
+    let some = |((column, form), rows): (&(&ArrayRef, &Form), Vec<u32>)| unpack_column(form, &take(column, &UInt32Array::from(rows), None)?);
+    let unpacked = columns.iter().zip(rows).map(some).collect::<Result<Vec<_>>>()?;
+    Ok(interleave(&unpacked.iter().map(|c| c.as_ref()).collect::<Vec<_>>(), &places)?)
 }
 
 fn unpack_column(form: &Form, column: &ArrayRef) -> Result<ArrayRef> {

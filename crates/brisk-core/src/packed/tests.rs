@@ -18,7 +18,7 @@ fn sample(rows: usize, seed: u64, span: i64) -> RecordBatch {
     let few: StringArray = (0..rows).map(|r| valid(r, 5).then(|| format!("https://www.example.com/{}", next(r, 5) % 9))).collect();
     let many: StringArray = (0..rows).map(|r| Some(format!("{:x}", next(r, 6)))).collect();
     let keys = BinaryArray::from_iter_values((0..rows).map(|r| [&[1, 0x80][..], &number(r, 7).to_be_bytes()].concat()));
-    let pair = |r: usize| [&[1][..], &(number(r, 13) as i32).to_be_bytes(), &[1], &((next(r, 14) % 9) as u64).to_be_bytes(), b"."].concat();
+    let pair = |r: usize| [&[1][..], &(number(r, 13) as i32).to_be_bytes(), &[1], &(next(r, 14) % 9).to_be_bytes(), b"."].concat();
     let pairs = BinaryArray::from_iter_values((0..rows).map(pair));
     let bytes: BinaryArray = (0..rows).map(|r| valid(r, 8).then(|| vec![next(r, 8) as u8; (next(r, 9) % 4) as usize])).collect();
     let flags: BooleanArray = (0..rows).map(|r| valid(r, 9).then(|| next(r, 9).is_multiple_of(2))).collect();
