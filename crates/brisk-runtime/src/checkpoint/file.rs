@@ -34,8 +34,9 @@ pub(crate) const SMALL_BYTES: usize = 1 << 20;
 const SECTION_ROWS: usize = 16 << 10;
 /// Nor many more bytes than this.
 const SECTION_BYTES: usize = 64 << 20;
-/// One in so many sections of a table is compressed to see whether that makes it much smaller.
+/// Of one in so many sections of a table a sample is compressed to see whether that makes it much smaller.
 const TRIAL_EVERY: u32 = 64;
+const SAMPLE_ROWS: usize = 1024;
 /// Fewer rows are not worth compressing.
 const COMPRESSED_ROWS: usize = 256;
 
@@ -100,7 +101,7 @@ pub(crate) struct FileBuilder {
     section: Vec<u8>,
 }
 
-/// Whether LZ4 halves the sections of a table, as one of them has shown.
+/// Whether LZ4 halves the sections of a table, as a sample of one of them has shown.
 #[derive(Default)]
 struct Compression {
     halves: bool,
@@ -177,18 +178,15 @@ impl FileBuilder {
         }
         let compression = self.compression.get_mut(table).expect("inserted above");
         let lz4 = Some(CompressionType::LZ4_FRAME);
-        if compression.sections_until_trial > 0 {
-            compression.sections_until_trial -= 1;
-            return write_stream(out, rows, lz4.filter(|_| compression.halves));
+        if compression.sections_until_trial == 0 {
+            let sample = packed::trim(&rows.slice(0, SAMPLE_ROWS.min(rows.num_rows())))?;
+            let mut compressed = Vec::new();
+            write_stream(&mut compressed, &sample, lz4)?;
+            write_stream(out, &sample, None)?;
+            *compression = Compression { halves: compressed.len() * 2 <= out.len(), sections_until_trial: TRIAL_EVERY };
         }
-        let mut compressed = Vec::new();
-        write_stream(&mut compressed, rows, lz4)?;
-        write_stream(out, rows, None)?;
-        *compression = Compression { halves: compressed.len() * 2 <= out.len(), sections_until_trial: TRIAL_EVERY };
-        if compression.halves {
-            *out = compressed;
-        }
-        Ok(())
+        compression.sections_until_trial -= 1;
+        write_stream(out, rows, lz4.filter(|_| compression.halves))
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
@@ -345,7 +343,7 @@ impl StateFile {
     pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
         let is_old = OLDER.iter().any(|magic| bytes.starts_with(*magic));
         if bytes.len() < MAGIC.len() + TRAILER || !(is_old || has_sums(&bytes)) {
-            return Err(damaged("it does not begin as one"));
+            return Err(of_unknown_version(&bytes).unwrap_or_else(|| damaged("it does not begin as one")));
         }
         let (trailer, body) = (&bytes[bytes.len() - TRAILER..], bytes.len() - 8);
         let start = directory_start(trailer, bytes.len())?;
@@ -419,6 +417,14 @@ impl StateFile {
 /// Whether a file begins as one whose sections have a checksum each.
 fn has_sums(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC) || bytes.starts_with(UNPACKED)
+}
+
+/// The error for a file that a later program wrote, if it looks like one.
+fn of_unknown_version(bytes: &[u8]) -> Option<Error> {
+    let version = std::str::from_utf8(bytes.get(..MAGIC.len())?).ok()?.strip_prefix("BRSKST")?.parse::<u8>().ok()?;
+    let known = 1..=4;
+    (!known.contains(&version))
+        .then(|| Error::corrupt(format!("the state file is of version {version}, this program reads up to {}", known.end())).with_remedy("use a later brisk"))
 }
 
 fn stored_checksum(trailer: &[u8]) -> u64 {
@@ -536,6 +542,14 @@ mod tests {
         let (mut bytes, checksum) = sample();
         bytes[..8].copy_from_slice(UNPACKED);
         assert_eq!(StateFile::open(bytes.into(), checksum).unwrap().generations("sums"), 1);
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_named_as_one() {
+        let (mut bytes, checksum) = sample();
+        bytes[..8].copy_from_slice(b"BRSKST17");
+        let error = StateFile::open(bytes.into(), checksum).unwrap_err();
+        assert_eq!(error.message, "the state file is of version 17, this program reads up to 4");
     }
 
     /// Rows that an operator has packed go to the file as they are, beside others of their table.
