@@ -31,12 +31,11 @@ const SEALED_BYTES: usize = 256 << 20;
 
 pub struct RowStore {
     schema: SchemaRef,
-    /// Of a store that only grows: the rows that came first.
-    sealed: Option<Vec<Sealed>>,
-    /// Whether further rows are sealed.
+    /// Whether no row is ever freed, and whether further rows are sealed then.
+    only_grows: bool,
     seals: bool,
-    /// Their number: the id of the first slot.
-    sealed_rows: usize,
+    /// The rows that came first; the slots begin with the id behind them.
+    sealed: Vec<Sealed>,
     blocks: Vec<Option<Block>>,
     free_blocks: Vec<u32>,
     slots: Vec<Slot>,
@@ -90,9 +89,9 @@ impl RowStore {
     pub fn new(schema: SchemaRef) -> Self {
         Self {
             schema,
-            sealed: None,
+            only_grows: false,
             seals: false,
-            sealed_rows: 0,
+            sealed: Vec::new(),
             blocks: Vec::new(),
             free_blocks: Vec::new(),
             slots: Vec::new(),
@@ -104,7 +103,7 @@ impl RowStore {
 
     /// The same store, of which no row is ever freed: it takes less memory.
     pub fn growing(self) -> Self {
-        Self { sealed: Some(Vec::new()), seals: true, ..self }
+        Self { only_grows: true, seals: true, ..self }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -122,7 +121,11 @@ impl RowStore {
 
     /// An upper bound of the ids handed out: sizes a side table indexed by id.
     pub fn id_bound(&self) -> usize {
-        self.sealed_rows + self.slots.len()
+        self.sealed_rows() + self.slots.len()
+    }
+
+    fn sealed_rows(&self) -> usize {
+        self.sealed.len() * SEALED_ROWS
     }
 
     pub fn bytes(&self) -> usize {
@@ -169,8 +172,8 @@ impl RowStore {
         let mut pieces = Vec::new();
         let (mut next, end) = (ids.start as usize, ids.end as usize);
         while next < end {
-            let (rows, row, length) = match next.checked_sub(self.sealed_rows) {
-                None => (&self.sealed.as_ref().expect("there are sealed rows")[next / SEALED_ROWS].rows, next % SEALED_ROWS, SEALED_ROWS - next % SEALED_ROWS),
+            let (rows, row, length) = match next.checked_sub(self.sealed_rows()) {
+                None => (&self.sealed[next / SEALED_ROWS].rows, next % SEALED_ROWS, SEALED_ROWS - next % SEALED_ROWS),
                 Some(first) => {
                     let Slot { block, row } = self.slots[first];
                     let here = self.slots[first..].iter().zip(row..);
@@ -200,14 +203,14 @@ impl RowStore {
 
     /// Where a row lies now: for reading single values without a copy. Not for rows that may be sealed.
     pub fn row(&self, id: RowId) -> (&RecordBatch, usize) {
-        debug_assert!(self.sealed.is_none(), "single values of sealed rows are not read");
+        debug_assert!(!self.only_grows, "single values of sealed rows are not read");
         let slot = self.slots[id as usize];
         (&self.block(slot.block).rows, slot.row as usize)
     }
 
     /// Forgets rows. Their ids may be handed out again.
     pub fn free(&mut self, ids: &[RowId]) -> Result<()> {
-        if self.sealed.is_some() && !ids.is_empty() {
+        if self.only_grows && !ids.is_empty() {
             return Err(Error::internal("rows are taken out of a store that only grows"));
         }
         let mut sparse = Vec::new();
@@ -232,13 +235,13 @@ impl RowStore {
 
     pub fn clear(&mut self) {
         let empty = Self::new(Arc::clone(&self.schema));
-        *self = if self.sealed.is_some() { empty.growing() } else { empty };
+        *self = if self.only_grows { empty.growing() } else { empty };
     }
 
     /// The ids of all rows, in ascending order.
     pub fn ids(&self) -> impl Iterator<Item = RowId> + '_ {
-        let in_slots = self.slots.iter().enumerate().filter(|(_, s)| s.block != FREE.block).map(|(i, _)| (self.sealed_rows + i) as RowId);
-        (0..self.sealed_rows as RowId).chain(in_slots)
+        let in_slots = self.slots.iter().enumerate().filter(|(_, s)| s.block != FREE.block).map(|(i, _)| (self.sealed_rows() + i) as RowId);
+        (0..self.sealed_rows() as RowId).chain(in_slots)
     }
 
     fn new_slot(&mut self) -> RowId {
@@ -250,39 +253,39 @@ impl RowStore {
 
     /// The slot of a row that is not sealed.
     fn slot_mut(&mut self, id: RowId) -> &mut Slot {
-        &mut self.slots[id as usize - self.sealed_rows]
+        let first = self.sealed_rows();
+        &mut self.slots[id as usize - first]
     }
 
     /// Packs the oldest rows of a store that only grows, as soon as they make a sealed block.
     fn seal(&mut self) -> Result<()> {
         while self.seals && self.slots.len() >= SEALED_ROWS {
-            let first = self.sealed_rows as RowId;
+            let first = self.sealed_rows() as RowId;
             let pieces = self.pieces(first..first + SEALED_ROWS as RowId);
-            if pieces.iter().map(bytes_of).sum::<usize>() > SEALED_BYTES {
+            if pieces.iter().map(packed::value_bytes).sum::<usize>() > SEALED_BYTES {
                 self.seals = false;
                 return Ok(());
             }
             let rows = packed::pack(&pieces)?;
             let forms = rows.schema_ref().fields().iter().map(|f| Form::of(f)).collect::<Result<_>>()?;
-            self.drop_first_slots()?;
             self.block_bytes += rows.get_array_memory_size();
-            self.sealed.as_mut().expect("it was there").push(Sealed { rows, forms });
+            self.sealed.push(Sealed { rows, forms });
+            self.drop_first_slots()?;
         }
         Ok(())
     }
 
-    /// Forgets the slots of a sealed block, and the blocks that they lay in.
+    /// Forgets the slots of the block that was just sealed, and the blocks that they lay in.
     fn drop_first_slots(&mut self) -> Result<()> {
         let rest = self.slots.split_off(SEALED_ROWS);
         let mut places: Vec<u32> = std::mem::replace(&mut self.slots, rest).into_iter().map(|slot| slot.block).collect();
         places.dedup();
         places.sort_unstable();
         places.dedup();
-        self.sealed_rows += SEALED_ROWS;
         for place in places {
             // Of a block of which only a part is sealed the rest becomes a block of its own.
             let Some(Block { rows, ids, .. }) = self.remove_block(place) else { continue };
-            let first = ids.iter().position(|id| *id as usize >= self.sealed_rows).unwrap_or(ids.len());
+            let first = ids.iter().position(|id| *id as usize >= self.sealed_rows()).unwrap_or(ids.len());
             if first < ids.len() {
                 let rest = copied(&rows.slice(first, ids.len() - first))?;
                 self.add_block(rest, ids[first..].to_vec());
@@ -357,7 +360,7 @@ impl RowStore {
 
     /// The blocks that hold `ids`, and every id's place among them.
     fn places<'a>(&'a self, ids: &[RowId]) -> (Vec<Place<'a>>, Vec<(usize, usize)>) {
-        let sealed = self.sealed.as_deref().unwrap_or_default();
+        let (sealed, sealed_rows) = (&self.sealed, self.sealed_rows());
         // By block, then by sealed block, then the row of nulls: its number among the places.
         let mut used: Vec<u32> = vec![u32::MAX; self.blocks.len() + sealed.len() + 1];
         let mut found = Vec::new();
@@ -373,11 +376,11 @@ impl RowStore {
             if id == NO_ROW {
                 return (number(self.blocks.len() + sealed.len(), Place::Nulls), 0);
             }
-            if row < self.sealed_rows {
+            if row < sealed_rows {
                 let block = row / SEALED_ROWS;
                 return (number(self.blocks.len() + block, Place::Sealed(&sealed[block])), row % SEALED_ROWS);
             }
-            let slot = self.slots[row - self.sealed_rows];
+            let slot = self.slots[row - sealed_rows];
             debug_assert!(slot.block != FREE.block, "a freed row is gathered");
             (number(slot.block as usize, Place::Block(self.block(slot.block))), slot.row as usize)
         });
@@ -401,11 +404,6 @@ impl RowStore {
             .collect();
         packed::gather(&columns, places, data_type)
     }
-}
-
-/// What the rows of a batch take, without what else their buffers hold.
-fn bytes_of(rows: &RecordBatch) -> usize {
-    rows.columns().iter().map(|c| c.to_data().get_slice_memory_size().unwrap_or(usize::MAX / 1024)).sum()
 }
 
 /// The rows in memory of their own: a part of a batch keeps the whole of it.
@@ -514,7 +512,7 @@ mod tests {
         let mut store = RowStore::new(schema()).growing();
         let mut ids = Vec::new();
         (0..SEALED_ROWS / 1000 + 2).for_each(|_| store.append(&rows, &mut ids).unwrap());
-        assert_eq!((store.sealed_rows, store.len(), ids.len()), (0, ids.len(), (SEALED_ROWS / 1000 + 2) * 1000));
+        assert_eq!((store.sealed_rows(), store.len(), ids.len()), (0, ids.len(), (SEALED_ROWS / 1000 + 2) * 1000));
         assert_eq!(store.gather(&[33_333, 7]).unwrap().column(0).as_primitive::<Int64Type>().values(), &[333, 7]);
     }
 

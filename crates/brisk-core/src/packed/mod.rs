@@ -104,19 +104,27 @@ impl Form {
     }
 }
 
+/// What the values of a batch take, without what else the buffers hold in which they lie.
+pub fn value_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
+}
+
 /// Whether any column of the batch is packed.
 pub fn is_packed(batch: &RecordBatch) -> bool {
     batch.schema_ref().fields().iter().any(|f| f.metadata().contains_key(FORM))
 }
 
-/// The rows of `batches`, one after the other, packed. All have the schema of the first, of which there is one at least, and
-/// none is packed. Fails when together they are too large for one batch.
+/// The rows of `batches`, one after the other, packed. All have the types of the first, of which there is one at least, and
+/// none is packed. Fails when that is not so, and when together they are too large for one batch.
 pub fn pack(batches: &[RecordBatch]) -> Result<RecordBatch> {
     let first = batches.first().ok_or_else(|| Error::internal("nothing to pack"))?;
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut fields = Vec::with_capacity(first.num_columns());
     let mut columns = Vec::with_capacity(first.num_columns());
     for (place, field) in first.schema_ref().fields().iter().enumerate() {
+        if let Some(other) = batches.iter().find(|b| b.num_columns() != first.num_columns() || b.column(place).data_type() != field.data_type()) {
+            return Err(Error::internal(format!("rows of differing schemas: {} and {}", first.schema_ref(), other.schema_ref())));
+        }
         let chunks: Vec<&dyn Array> = batches.iter().map(|b| b.column(place).as_ref()).collect();
         let packed = match field.data_type() {
             DataType::Utf8 => texts::pack::<arrow_array::types::Utf8Type>(&chunks, rows)?,

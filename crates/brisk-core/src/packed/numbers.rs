@@ -13,12 +13,14 @@ use crate::Result;
 
 /// So many bytes make a number.
 const PLACES: usize = 8;
+/// Longer values are no keys, and would be looked through in vain.
+const MAX_LENGTH: usize = 256;
 
 pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
     let chunks: Vec<&BinaryArray> = chunks.iter().map(|c| c.as_binary::<i32>()).collect();
     let first = chunks.iter().find(|c| !c.is_empty())?.value(0);
     let has_length = |c: &&BinaryArray| c.null_count() == 0 && c.value_offsets().windows(2).all(|o| (o[1] - o[0]) as usize == first.len());
-    if first.is_empty() || !chunks.iter().all(has_length) {
+    if first.is_empty() || first.len() > MAX_LENGTH || !chunks.iter().all(has_length) {
         return None;
     }
     let mut differs = vec![0u8; first.len()];

@@ -102,6 +102,14 @@ fn values_are_gathered_from_packed_and_plain_columns() {
     }
 }
 
+#[test]
+fn rows_of_differing_types_are_not_packed_together() {
+    let of = |column: ArrayRef| RecordBatch::try_from_iter([("a", column)]).unwrap();
+    let (long, short) = (of(Arc::new(Int64Array::from(vec![1, 2]))), of(Arc::new(Int32Array::from(vec![1]))));
+    assert!(pack(&[long.clone(), short]).is_err() && pack(&[]).is_err());
+    assert_eq!(value_bytes(&long.slice(1, 1)), 8);
+}
+
 /// Whatever a field says, a column is unpacked or refused.
 #[test]
 fn a_form_that_does_not_fit_is_refused() {

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt16Type;
-use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
+use arrow_array::{Array, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema};
 use brisk_core::key_group::hash_bytes;
 use brisk_core::{Error, Result, packed};
 use bytes::Bytes;
@@ -173,10 +174,7 @@ impl FileBuilder {
         if rows.num_rows() < COMPRESSED_ROWS {
             return write_stream(out, rows, None);
         }
-        if !self.compression.contains_key(table) {
-            self.compression.insert(table.to_owned(), Compression::default());
-        }
-        let compression = self.compression.get_mut(table).expect("inserted above");
+        let compression = self.compression.entry(table.to_owned()).or_default();
         let lz4 = Some(CompressionType::LZ4_FRAME);
         if compression.sections_until_trial == 0 {
             let sample = packed::trim(&rows.slice(0, SAMPLE_ROWS.min(rows.num_rows())))?;
@@ -249,14 +247,13 @@ impl Sections<'_> {
                     break;
                 }
                 self.entries = &self.entries[1..];
-                let keys = packed::pack(&[beside_keys(groups, keys, None, None)?])?;
+                let keys = packed::pack(&[key_columns(groups, keys)?])?;
                 return Ok(Some(side_by_side(&keys, &packed::trim(columns)?)?));
             }
-            let row_bytes = (columns.columns().iter().map(|c| slice_bytes(c)).sum::<usize>() / keys.len()).max(1);
+            let row_bytes = (packed::value_bytes(columns) / keys.len()).max(1);
             let taken = (keys.len() - self.row).min(SECTION_ROWS - rows).min((SECTION_BYTES - bytes).div_ceil(row_bytes));
             let columns = columns.slice(self.row, taken);
-            let schema = batches.first().map(RecordBatch::schema);
-            batches.push(beside_keys(&groups.slice(self.row, taken), &keys.slice(self.row, taken), Some(&columns), schema)?);
+            batches.push(side_by_side(&key_columns(&groups.slice(self.row, taken), &keys.slice(self.row, taken))?, &columns)?);
             rows += taken;
             bytes += taken * row_bytes;
             self.row += taken;
@@ -269,18 +266,9 @@ impl Sections<'_> {
     }
 }
 
-/// What the values of an array take, without what else its buffers hold.
-fn slice_bytes(array: &dyn Array) -> usize {
-    array.to_data().get_slice_memory_size().unwrap_or(0)
-}
-
-/// Key groups, keys and a table's own columns as one batch, of a schema that was seen before.
-fn beside_keys(groups: &UInt16Array, keys: &BinaryArray, rows: Option<&RecordBatch>, schema: Option<SchemaRef>) -> Result<RecordBatch> {
-    let own = rows.map_or(&[][..], |rows| rows.schema_ref().fields());
-    let schema = schema.unwrap_or_else(|| Arc::new(Schema::new([key_fields(), own.to_vec()].concat())));
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(groups.clone()), Arc::new(keys.clone())];
-    columns.extend(rows.into_iter().flat_map(|rows| rows.columns().iter().cloned()));
-    RecordBatch::try_new(schema, columns).map_err(|e| Error::internal(format!("state rows of differing schemas: {e}")))
+fn key_columns(groups: &UInt16Array, keys: &BinaryArray) -> Result<RecordBatch> {
+    let schema = Arc::new(Schema::new(key_fields()));
+    Ok(RecordBatch::try_new(schema, vec![Arc::new(groups.clone()), Arc::new(keys.clone())])?)
 }
 
 fn side_by_side(keys: &RecordBatch, rows: &RecordBatch) -> Result<RecordBatch> {
@@ -299,21 +287,29 @@ pub(crate) struct StateFile {
 #[derive(Debug, Clone)]
 enum Source {
     Memory(Bytes),
-    /// On this machine's disk, from a place in the file on: a section is read when it is asked for.
-    File(Arc<File>, u64),
+    /// On this machine's disk, from a place in the file on: opened for each section that is asked for, since there may be more
+    /// files than a process may have open.
+    File(Arc<Path>, u64),
 }
 
 impl Source {
     fn section(&self, entry: &Entry) -> Result<Bytes> {
         match self {
             Self::Memory(bytes) => Ok(bytes.slice(entry.offset..entry.offset + entry.length)),
-            Self::File(file, start) => {
+            Self::File(path, start) => {
                 let mut bytes = vec![0; entry.length];
-                read_at(file, start + entry.offset as u64, &mut bytes)?;
+                read_at(&open(path)?, start + entry.offset as u64, &mut bytes)?;
                 Ok(bytes.into())
             }
         }
     }
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::corrupt(format!("{} is missing", path.display())),
+        _ => Error::external(format!("{}: {e}", path.display())),
+    })
 }
 
 fn read_at(file: &File, offset: u64, bytes: &mut [u8]) -> Result<()> {
@@ -359,7 +355,8 @@ impl StateFile {
 
     /// The same of a file on this machine's disk, `length` bytes from `start` on, of which never more than a section is in
     /// memory. `None` where only the whole of it has a checksum.
-    pub fn open_file(file: File, start: u64, length: u64, expected: u64) -> Result<Option<Self>> {
+    pub fn open_file(path: &Path, start: u64, length: u64, expected: u64) -> Result<Option<Self>> {
+        let file = open(path)?;
         let read = |offset: usize, bytes: &mut [u8]| read_at(&file, start + offset as u64, bytes);
         let length = usize::try_from(length).ok().filter(|length| *length >= MAGIC.len() + TRAILER).ok_or_else(|| damaged("it is too short"))?;
         let (mut magic, mut trailer) = ([0; MAGIC.len()], [0; TRAILER]);
@@ -379,7 +376,7 @@ impl StateFile {
                 return Err(differs());
             }
         }
-        Ok(Some(Self { bytes: Source::File(Arc::new(file), start), directory }))
+        Ok(Some(Self { bytes: Source::File(path.into(), start), directory }))
     }
 
     /// Bytes that it keeps in memory.
@@ -491,7 +488,7 @@ fn write_stream(out: &mut Vec<u8>, batch: &RecordBatch, compression: Option<Comp
 mod tests {
     use super::super::store::CheckpointStore;
     use super::*;
-    use arrow_array::{Int64Array, StringArray};
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
     use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 
     fn sample() -> (Vec<u8>, u64) {
@@ -590,7 +587,7 @@ mod tests {
         let Finished { content, checksum, .. } = file.finish().unwrap().unwrap();
         let file = StateFile::open(bytes_of(content).into(), checksum).unwrap();
         let sections: Vec<RecordBatch> = file.read("t", Form::Put, 0).map(|e| e.unwrap().rows).collect();
-        assert!(sections.len() > 2 && sections.iter().all(|s| slice_bytes(s.column(0)) < SECTION_BYTES * 2));
+        assert!(sections.len() > 2 && sections.iter().all(|s| packed::value_bytes(s) < SECTION_BYTES * 2));
         assert_eq!(arrow_select::concat::concat_batches(&sections[0].schema(), &sections).unwrap().column(0), &texts);
     }
 
@@ -643,7 +640,7 @@ mod tests {
         let whole = [b"before".as_slice(), &bytes, b"after"].concat();
         let open = |bytes: &[u8]| {
             std::fs::write(dir.path().join("whole"), bytes).unwrap();
-            StateFile::open_file(File::open(dir.path().join("whole")).unwrap(), 6, length, checksum)
+            StateFile::open_file(&dir.path().join("whole"), 6, length, checksum)
         };
         let on_disk = open(&whole).unwrap().unwrap();
         assert_eq!((rows_of(&on_disk), on_disk.memory_bytes()), (rows_of(&file), 0));

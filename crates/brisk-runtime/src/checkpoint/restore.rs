@@ -135,8 +135,8 @@ fn verified(store: &CheckpointStore, files: &[&FileRef]) -> Result<HashMap<(Stri
 
 fn read(store: &CheckpointStore, file: &FileRef) -> Result<StateFile> {
     if file.bytes > SMALL_BYTES as u64
-        && let Some(local) = store.open_file(&file.path)?
-        && let Some(state) = StateFile::open_file(local, file.offset, file.bytes, file.checksum).map_err(|e| e.context(&file.path))?
+        && let Some(local) = store.local_path(&file.path)
+        && let Some(state) = StateFile::open_file(&local, file.offset, file.bytes, file.checksum).map_err(|e| e.context(&file.path))?
     {
         return Ok(state);
     }

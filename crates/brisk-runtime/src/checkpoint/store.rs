@@ -126,14 +126,9 @@ impl CheckpointStore {
         }
     }
 
-    /// An object that is a file of this machine, to be read piece by piece; `None` of another store.
-    pub(crate) fn open_file(&self, path: &str) -> Result<Option<File>> {
-        let Some(root) = &self.local else { return Ok(None) };
-        match File::open(root.join(path)) {
-            Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(Error::corrupt(format!("{}/{path} is missing", self.root))),
-            Err(e) => Err(Error::external(format!("{}/{path}: {e}", self.root))),
-        }
+    /// Where an object is a file of this machine, its path.
+    pub(crate) fn local_path(&self, path: &str) -> Option<PathBuf> {
+        self.local.as_ref().map(|root| root.join(path))
     }
 
     /// Writes an object and reads it back.
