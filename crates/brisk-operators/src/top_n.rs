@@ -5,7 +5,9 @@
 //! difference is emitted:
 //!
 //! - with the rank in the output, rank by rank: `-U`/`+U` where another row holds it now, `+I` and `-D` at the end;
-//! - without it, as sets: `-D` for rows that left, `+I` for rows that came.
+//! - without it, as sets: `-D` for rows that left, `+I` for rows that came;
+//! - of a first row alone, where nobody asks which row it was before: `+I`, then `+U`. Then of the row only what it is
+//!   ordered by is remembered.
 
 mod append_only;
 mod changes;
@@ -38,11 +40,20 @@ pub struct TopNSpec {
     pub output_rank: bool,
     /// False keeps `end` rows a partition; true keeps all.
     pub input_retracts: bool,
-    /// Whether consumers want `-U` before `+U` (with the rank; without it there are only `+I` and `-D`).
+    /// Whether consumers want `-U` before `+U` (with the rank; without it there are only `+I` and `-D`, but for a first row
+    /// alone).
     pub emit_update_before: bool,
     /// Input columns, then the rank if asked.
     pub output: Schema,
     pub ttl_ms: Option<i64>,
+}
+
+impl TopNSpec {
+    /// Whether of the first row of a partition no more is remembered than what it is ordered by.
+    pub fn keeps_order_alone(&self) -> bool {
+        let only_first = (self.start, self.end) == (1, 1) && !self.output_rank;
+        only_first && !self.emit_update_before && !self.input_retracts && !self.order.is_empty()
+    }
 }
 
 impl OperatorFactory for TopNSpec {
@@ -136,6 +147,19 @@ mod tests {
             let spec = spec(1..=2, false, retracts);
             check(&spec, &[&spec.input], STEPS, expected);
         }
+    }
+
+    #[test]
+    fn a_first_row_is_replaced_where_nobody_asks_for_the_former() {
+        let spec = TopNSpec { emit_update_before: false, ..spec(1..=1, false, false) };
+        assert!(spec.keeps_order_alone());
+        let expected = "+I a pen 3
+            +U a ink 5
+            +I b pen 1
+            +U a box 9";
+        check(&spec, &[&spec.input], STEPS, expected);
+        // What comes and goes within a batch is not told.
+        check(&spec, &[&spec.input], &STEPS.replace("----", ""), "+I b pen 1\n+I a box 9");
     }
 
     #[test]

@@ -79,6 +79,7 @@ impl Chain {
                 below.send_watermark(&link.targets, Watermark::Time(link.watermark_out))?;
             }
         }
+        self.exits.iter_mut().for_each(Exit::release);
         Ok(())
     }
 
@@ -107,7 +108,9 @@ impl Chain {
 
     /// Emits what the units hold back and somebody may be waiting for.
     pub fn release(&mut self, now_ms: i64) -> Result<()> {
-        (0..self.links.len()).try_for_each(|i| self.flow(now_ms).release(i))
+        (0..self.links.len()).try_for_each(|i| self.flow(now_ms).release(i))?;
+        self.exits.iter_mut().for_each(Exit::release);
+        Ok(())
     }
 
     /// The earliest timer of any operator.
@@ -148,8 +151,8 @@ impl Chain {
     }
 
     /// Sends a barrier or the end on.
-    pub fn signal(&self, message: &Message) -> Result<()> {
-        self.exits.iter().try_for_each(|e| e.signal(message))
+    pub fn signal(&mut self, message: &Message) -> Result<()> {
+        self.exits.iter_mut().try_for_each(|e| e.signal(message))
     }
 
     pub fn update_state_bytes(&self) {

@@ -84,6 +84,26 @@ impl Inbox {
 
     /// Waits for room; the time is added to `waited_ns`. Fails when the job is cancelled.
     pub fn send(&self, channel: usize, message: Message, waited_ns: &Counter) -> Result<()> {
+        let reader_waits = self.put(channel, message, waited_ns, |state| std::mem::take(&mut state.reader_waits))?;
+        if reader_waits {
+            self.readable.notify_one();
+        }
+        Ok(())
+    }
+
+    /// As [`Inbox::send`], but a reader that waits goes on waiting until something else comes or [`Inbox::notify`] is called.
+    pub fn send_quietly(&self, channel: usize, message: Message, waited_ns: &Counter) -> Result<()> {
+        self.put(channel, message, waited_ns, |_| ())
+    }
+
+    /// Tells a reader that waits of what was sent quietly.
+    pub fn notify(&self) {
+        if std::mem::take(&mut lock(&self.state).reader_waits) {
+            self.readable.notify_one();
+        }
+    }
+
+    fn put<T>(&self, channel: usize, message: Message, waited_ns: &Counter, then: impl FnOnce(&mut State) -> T) -> Result<T> {
         let (rows, bytes) = match &message {
             Message::Batch(batch) => (batch.num_rows(), batch_bytes(batch)),
             _ => (0, 0),
@@ -99,17 +119,16 @@ impl Inbox {
         queue.rows += rows;
         queue.bytes += bytes;
         queue.messages.push_back((message, bytes));
-        let wake = std::mem::take(&mut state.reader_waits);
-        drop(state);
-        if wake {
-            self.readable.notify_one();
-        }
-        Ok(())
+        Ok(then(&mut state))
     }
 
     fn wait_for_room<'a>(&'a self, mut state: MutexGuard<'a, State>, channel: usize, need: (usize, usize), waited_ns: &Counter) -> MutexGuard<'a, State> {
         let from = monotonic_ns();
         while !state.closed && !state.queues[channel].has_room(need.0, need.1, self.limit) {
+            if std::mem::take(&mut state.reader_waits) {
+                // All that is there was sent quietly.
+                self.readable.notify_one();
+            }
             state.queues[channel].writer_waits = true;
             state = self.writable.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
         }
@@ -290,6 +309,22 @@ mod tests {
         assert!(waited.get() > 0);
         assert!(matches!(inbox.receive(&[false], None, true).unwrap(), Received::Batches(0, b) if b[0].num_rows() == 1));
         assert!(matches!(inbox.receive(&[false], Some(Duration::ZERO), true).unwrap(), Received::Timeout));
+    }
+
+    #[test]
+    fn what_is_sent_quietly_wakes_nobody_until_there_is_no_room() {
+        let inbox = Arc::new(inbox(1, 10));
+        let reader = std::thread::spawn({
+            let inbox = inbox.clone();
+            move || inbox.receive(&[false], None, true).is_ok()
+        });
+        while !inbox.is_settled() {
+            std::thread::yield_now();
+        }
+        inbox.send_quietly(0, Message::Batch(rows(10)), &Counter::default()).unwrap();
+        assert!(lock(&inbox.state).reader_waits && !inbox.is_settled());
+        inbox.send_quietly(0, Message::Batch(rows(1)), &Counter::default()).unwrap();
+        assert!(reader.join().unwrap());
     }
 
     #[test]

@@ -266,9 +266,10 @@ impl RowStore {
                 self.seals = false;
                 return Ok(());
             }
-            let rows = packed::pack(&pieces)?;
+            let former = self.sealed.last().map(|sealed| &sealed.rows);
+            let rows = packed::pack_after(&pieces, former)?;
             let forms = rows.schema_ref().fields().iter().map(|f| Form::of(f)).collect::<Result<_>>()?;
-            self.block_bytes += rows.get_array_memory_size();
+            self.block_bytes += packed::own_bytes(&rows, former);
             self.sealed.push(Sealed { rows, forms });
             self.drop_first_slots()?;
         }

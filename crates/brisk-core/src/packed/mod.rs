@@ -7,12 +7,14 @@
 //! |---|---|---|
 //! | offsets | integers, dates, times, decimals | how far each is above the least, in 1, 2, 4 (or of a decimal 8) bytes |
 //! | distinct | text and bytes that repeat | an Arrow dictionary |
+//! | letters | text of 63 different bytes at most | four to six bits of each, as bytes |
 //! | numbers | bytes of one length that differ in eight places at most, as keys do | these as a number, above the least |
 //!
 //! A column that no form makes smaller stays as it is. Offsets from a least value are "frame of reference" (Goldstein,
 //! Ramakrishnan, Shaft: Compressing relations and indexes, 1998), here in whole bytes so that kernels stay simple.
 
 mod integers;
+mod letters;
 mod numbers;
 mod texts;
 
@@ -26,6 +28,7 @@ use arrow_select::interleave::interleave;
 use arrow_select::take::take;
 
 use crate::{Error, Result};
+use letters::Letters;
 
 /// What the metadata of a packed field is named.
 const FORM: &str = "brisk.packed";
@@ -33,6 +36,7 @@ const TYPE: &str = "brisk.type";
 const BASE: &str = "brisk.base";
 const LIKE: &str = "brisk.like";
 const PLACES: &str = "brisk.places";
+const LETTERS: &str = "brisk.letters";
 
 /// How a column is packed.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +48,7 @@ pub enum Form {
         of: DataType,
     },
     Distinct,
+    Letters(Letters),
     /// Bytes `like` these but at `places`, where those of what is stored plus `base` stand, big-endian.
     Numbers {
         base: u64,
@@ -68,8 +73,9 @@ impl Form {
                 Ok(Self::Offsets { base, of: get(TYPE)?.parse().map_err(|_| damaged())? })
             }
             Some("distinct") => Ok(Self::Distinct),
+            Some("letters") => hex::decode(get(LETTERS)?).and_then(Letters::new).map(Self::Letters).ok_or_else(damaged),
             Some("numbers") => {
-                let like = numbers::bytes_of_hex(get(LIKE)?).ok_or_else(damaged)?;
+                let like = hex::decode(get(LIKE)?).ok_or_else(damaged)?;
                 let places = numbers::places_of(get(PLACES)?, like.len()).ok_or_else(damaged)?;
                 Ok(Self::Numbers { base: get(BASE)?.parse().map_err(|_| damaged())?, like, places })
             }
@@ -84,8 +90,9 @@ impl Form {
             Self::Plain => return original.clone(),
             Self::Offsets { base, of } => vec![text(FORM, &"offsets"), text(BASE, base), text(TYPE, of)],
             Self::Distinct => vec![text(FORM, &"distinct")],
+            Self::Letters(letters) => vec![text(FORM, &"letters"), text(LETTERS, &hex::encode(letters.bytes()))],
             Self::Numbers { base, like, places } => {
-                vec![text(FORM, &"numbers"), text(BASE, base), text(LIKE, &numbers::hex(like)), text(PLACES, &numbers::text_of(places))]
+                vec![text(FORM, &"numbers"), text(BASE, base), text(LIKE, &hex::encode(like)), text(PLACES, &numbers::text_of(places))]
             }
         };
         let mut metadata: HashMap<String, String> = original.metadata().clone();
@@ -98,6 +105,7 @@ impl Form {
         match (self, stored) {
             (Self::Offsets { of, .. }, _) => of.clone(),
             (Self::Distinct, DataType::Dictionary(_, values)) => values.as_ref().clone(),
+            (Self::Letters(_), _) => DataType::Utf8,
             (Self::Numbers { .. }, _) => DataType::Binary,
             _ => stored.clone(),
         }
@@ -109,6 +117,13 @@ pub fn value_bytes(batch: &RecordBatch) -> usize {
     batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or_default()).sum()
 }
 
+/// What a packed batch takes in memory besides what it shares with `former`.
+pub fn own_bytes(batch: &RecordBatch, former: Option<&RecordBatch>) -> usize {
+    let shared = |(place, column)| former.and_then(|former: &RecordBatch| texts::shared_list(column, former.column(place)));
+    let shared: usize = batch.columns().iter().enumerate().filter_map(shared).map(|list| list.get_array_memory_size()).sum();
+    batch.get_array_memory_size() - shared
+}
+
 /// Whether any column of the batch is packed.
 pub fn is_packed(batch: &RecordBatch) -> bool {
     batch.schema_ref().fields().iter().any(|f| f.metadata().contains_key(FORM))
@@ -117,6 +132,11 @@ pub fn is_packed(batch: &RecordBatch) -> bool {
 /// The rows of `batches`, one after the other, packed. All have the types of the first, of which there is one at least, and
 /// none is packed. Fails when that is not so, and when together they are too large for one batch.
 pub fn pack(batches: &[RecordBatch]) -> Result<RecordBatch> {
+    pack_after(batches, None)
+}
+
+/// As [`pack`], for further rows of the table that `former` is a part of: a list of distinct values may be shared with it.
+pub fn pack_after(batches: &[RecordBatch], former: Option<&RecordBatch>) -> Result<RecordBatch> {
     let first = batches.first().ok_or_else(|| Error::internal("nothing to pack"))?;
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
     let mut fields = Vec::with_capacity(first.num_columns());
@@ -126,10 +146,14 @@ pub fn pack(batches: &[RecordBatch]) -> Result<RecordBatch> {
             return Err(Error::internal(format!("rows of differing schemas: {} and {}", first.schema_ref(), other.schema_ref())));
         }
         let chunks: Vec<&dyn Array> = batches.iter().map(|b| b.column(place).as_ref()).collect();
+        let former = former.map(|batch| batch.column(place));
         let packed = match field.data_type() {
-            DataType::Utf8 => texts::pack::<arrow_array::types::Utf8Type>(&chunks, rows)?,
+            DataType::Utf8 => match texts::pack::<arrow_array::types::Utf8Type>(&chunks, rows, former)? {
+                None => letters::pack(&chunks, rows)?,
+                packed => packed,
+            },
             DataType::Binary => match numbers::pack(&chunks, rows) {
-                None => texts::pack::<arrow_array::types::BinaryType>(&chunks, rows)?,
+                None => texts::pack::<arrow_array::types::BinaryType>(&chunks, rows, former)?,
                 packed => packed,
             },
             _ => integers::pack(&chunks, rows),
@@ -154,7 +178,7 @@ pub fn unpack(batch: &RecordBatch) -> Result<RecordBatch> {
     for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let form = Form::of(field)?;
         let mut metadata = field.metadata().clone();
-        [FORM, TYPE, BASE, LIKE, PLACES].iter().for_each(|name| drop(metadata.remove(*name)));
+        [FORM, TYPE, BASE, LIKE, PLACES, LETTERS].iter().for_each(|name| drop(metadata.remove(*name)));
         fields.push(field.as_ref().clone().with_data_type(form.original_type(column.data_type())).with_metadata(metadata));
         columns.push(unpack_column(&form, column)?);
     }
@@ -206,6 +230,7 @@ fn unpack_column(form: &Form, column: &ArrayRef) -> Result<ArrayRef> {
         Form::Plain => Ok(Arc::clone(column)),
         Form::Offsets { base, of } => integers::unpack(column, *base, of),
         Form::Distinct => texts::unpack(column),
+        Form::Letters(letters) => letters::unpack(column, letters),
         Form::Numbers { base, like, places } => numbers::unpack(column, *base, like, places),
     }
 }
@@ -214,6 +239,17 @@ fn with_columns(batch: &RecordBatch, fields: Vec<Field>, columns: Vec<ArrayRef>,
     let schema = Schema::new_with_metadata(fields, batch.schema_ref().metadata().clone());
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(Arc::new(schema), columns, &options)?)
+}
+
+/// Bytes as the metadata of a field tells them.
+mod hex {
+    pub fn encode(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    pub fn decode(text: &str) -> Option<Vec<u8>> {
+        text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+    }
 }
 
 fn not_packed(form: &Form, column: &dyn Array) -> Error {

@@ -81,14 +81,6 @@ pub(super) fn unpack(column: &ArrayRef, base: u64, like: &[u8], places: &[usize]
     Ok(Arc::new(out.finish()))
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-pub(super) fn bytes_of_hex(text: &str) -> Option<Vec<u8>> {
-    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
-}
-
 /// Places as text tells them, if there are eight at most and all lie in a value of `length` bytes.
 pub(super) fn places_of(text: &str, length: usize) -> Option<Vec<usize>> {
     let places: Option<Vec<usize>> = text.split_terminator(' ').map(|place| place.parse().ok().filter(|place| *place < length)).collect();

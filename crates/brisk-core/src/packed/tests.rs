@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use arrow_array::types::{Int64Type, UInt64Type};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, UInt16Type, UInt64Type};
 use arrow_array::*;
 use arrow_schema::TimeUnit;
 
@@ -17,6 +18,8 @@ fn sample(rows: usize, seed: u64, span: i64) -> RecordBatch {
     let huge = Decimal128Array::from_iter_values((0..rows).map(|r| i128::from(number(r, 4)) << 70)).with_precision_and_scale(38, 0).unwrap();
     let few: StringArray = (0..rows).map(|r| valid(r, 5).then(|| format!("https://www.example.com/{}", next(r, 5) % 9))).collect();
     let many: StringArray = (0..rows).map(|r| Some(format!("{:x}", next(r, 6)))).collect();
+    let digits: StringArray = (0..rows).map(|r| valid(r, 15).then(|| format!("{:030}", next(r, 15))[..(next(r, 16) % 31) as usize].to_owned())).collect();
+    let any: StringArray = (0..rows).map(|r| Some(next(r, 17).to_be_bytes().map(|b| b as char).iter().collect::<String>())).collect();
     let keys = BinaryArray::from_iter_values((0..rows).map(|r| [&[1, 0x80][..], &number(r, 7).to_be_bytes()].concat()));
     let pair = |r: usize| [&[1][..], &(number(r, 13) as i32).to_be_bytes(), &[1], &(next(r, 14) % 9).to_be_bytes(), b"."].concat();
     let pairs = BinaryArray::from_iter_values((0..rows).map(pair));
@@ -30,6 +33,8 @@ fn sample(rows: usize, seed: u64, span: i64) -> RecordBatch {
         ("huge", Arc::new(huge)),
         ("few", Arc::new(few)),
         ("many", Arc::new(many)),
+        ("digits", Arc::new(digits)),
+        ("any", Arc::new(any)),
         ("keys", Arc::new(keys)),
         ("pairs", Arc::new(pairs)),
         ("bytes", Arc::new(bytes)),
@@ -82,10 +87,12 @@ fn columns_get_the_form_that_makes_them_smaller() {
     let form = |name: &str| Form::of(packed.schema().field_with_name(name).unwrap()).unwrap();
     assert_eq!(form("times"), Form::Offsets { base: 1_699_999_999_900, of: DataType::Timestamp(TimeUnit::Millisecond, None) });
     assert_eq!(packed.column_by_name("decimals").unwrap().data_type(), &DataType::UInt8);
-    assert_eq!((form("few"), form("many"), form("huge")), (Form::Distinct, Form::Plain, Form::Plain));
+    assert_eq!((form("few"), form("any"), form("huge")), (Form::Distinct, Form::Plain, Form::Plain));
+    assert!(matches!(form("many"), Form::Letters(letters) if letters.bytes().len() == 16));
+    assert!(matches!(form("digits"), Form::Letters(letters) if letters.bytes().len() == 10));
     assert!(matches!(form("keys"), Form::Numbers { places, .. } if places == [2, 3, 4, 5, 6, 7, 8, 9]));
     assert!(matches!(form("pairs"), Form::Numbers { places, .. } if places == [1, 2, 3, 4, 13]));
-    assert!(packed.get_array_memory_size() < 5000 * 90);
+    assert!(packed.get_array_memory_size() < 5000 * 120);
 }
 
 #[test]
@@ -110,6 +117,50 @@ fn rows_of_differing_types_are_not_packed_together() {
     assert_eq!(value_bytes(&long.slice(1, 1)), 8);
 }
 
+/// A list of values is shared with the rows before, made longer, or left.
+#[test]
+fn lists_of_values_go_on() {
+    let texts = |from: usize, to: usize| {
+        let column: ArrayRef = Arc::new(StringArray::from_iter_values((0..4000).map(|r| format!("a value of {}", from + r * 7 % (to - from)))));
+        RecordBatch::try_from_iter([("text", column)]).unwrap()
+    };
+    let list = |batch: &RecordBatch| Arc::clone(batch.column(0).as_dictionary::<UInt16Type>().values());
+    let mut former = pack(&[texts(0, 100)]).unwrap();
+    for (from, to, values, shares) in [(0, 100, 100, true), (5, 95, 100, true), (10, 110, 110, false), (0, 101, 110, true), (0, 10, 10, false), (500, 900, 410, false)] {
+        let batch = texts(from, to);
+        let packed = pack_after(std::slice::from_ref(&batch), Some(&former)).unwrap();
+        assert_eq!(unpack(&packed).unwrap(), batch);
+        assert_eq!((list(&packed).len(), Arc::ptr_eq(&list(&packed), &list(&former))), (values, shares), "{from}..{to}");
+        let bytes = packed.get_array_memory_size() - if shares { list(&former).get_array_memory_size() } else { 0 };
+        assert_eq!(own_bytes(&packed, Some(&former)), bytes);
+        former = packed;
+    }
+}
+
+/// Letters that come late, one too many, and every length at which a code more or less fits into the last byte.
+#[test]
+fn texts_of_few_letters_take_some_bits_a_letter() {
+    let packed = |texts: Vec<String>| {
+        let column: ArrayRef = Arc::new(StringArray::from(texts));
+        let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+        let packed = pack(std::slice::from_ref(&batch)).unwrap();
+        assert_eq!(unpack(&packed).unwrap(), batch);
+        packed
+    };
+    let letter = |r: u64, i: u64, letters: u64| char::from_u32(0x30 + (crate::key_group::mix(r, i + 1) % letters) as u32).unwrap();
+    let texts = |letters: u64| (0..3000u64).map(move |r| (0..r % 50 + 20).map(|i| letter(r, i, letters)).collect::<String>());
+    for (letters, bits) in [(15, 4), (16, 5), (31, 5), (32, 6), (63, 6), (64, 8)] {
+        let column = packed(texts(letters).collect());
+        let bytes = column.column(0).to_data().get_slice_memory_size().unwrap() - 4 * 3001;
+        let plain: usize = texts(letters).map(|text| text.len()).sum();
+        assert!((bytes * 8).abs_diff(plain * bits) < 3000 * 8, "{letters} letters: {bytes} of {plain}");
+    }
+    let late = packed(texts(10).chain(["klmnopqrst-".to_owned()]).collect());
+    assert!(matches!(Form::of(late.schema().field(0)).unwrap(), Form::Letters(letters) if letters.bytes().len() == 21));
+    let (too_many, too_few) = ((0u8..64).collect(), b"aba".to_vec());
+    assert!(Letters::new(too_many).is_none() && Letters::new(too_few).is_none());
+}
+
 /// Whatever a field says, a column is unpacked or refused.
 #[test]
 fn a_form_that_does_not_fit_is_refused() {
@@ -120,6 +171,7 @@ fn a_form_that_does_not_fit_is_refused() {
         metadata(&[(FORM, "offsets"), (BASE, "x"), (TYPE, "Int64")]),
         metadata(&[(FORM, "offsets"), (BASE, "1"), (TYPE, "Utf8")]),
         metadata(&[(FORM, "distinct")]),
+        metadata(&[(FORM, "letters"), (LETTERS, "6162")]),
         metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "0g"), (PLACES, "0")]),
         metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "00"), (PLACES, "1")]),
         metadata(&[(FORM, "numbers"), (BASE, "0"), (LIKE, "000102030405060708"), (PLACES, "0 1 2 3 4 5 6 7 8")]),

@@ -3,12 +3,16 @@
 //! A batch is first played through the sort keys alone: every row that is among the first of its partition when it comes
 //! takes a place there, named by its number in the batch ([`FRESH`]). Only what still has a place at the end of the
 //! batch is copied into the store, each partition's rows side by side.
+//!
+//! Where a first row is replaced and nobody asks for the former one, the store has no more of it than the columns of the
+//! order, from which a restored operator makes its sort keys anew.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Error, Result, RowKind};
@@ -19,12 +23,16 @@ use super::{TABLE, TopNSpec};
 use crate::batches::rows_of_keys;
 use crate::rank_key::{RankKey, RankOrder};
 use crate::ranked_rows::{RankedRows, Ties};
+use crate::sort_key::SortKey;
 
 /// Marks the name of a row that is not stored yet: its number in the batch at hand.
 const FRESH: u32 = 1 << 31;
 
 pub(super) struct AppendOnly<K> {
     partition: Vec<usize>,
+    /// The columns that are stored of a row, where not all are.
+    kept: Option<Vec<usize>>,
+    /// Over what is stored.
     order: RankOrder,
     teller: Teller,
     /// Whether the changes are simply the rows that come and those that they push out.
@@ -54,13 +62,23 @@ struct Work {
 impl<K: RankKey> AppendOnly<K> {
     pub fn new(spec: &TopNSpec, key_groups: u16) -> Result<Self> {
         let teller = Teller::new(spec);
+        let columns: BTreeSet<usize> = spec.order.iter().map(|k| k.column).collect();
+        let kept = spec.keeps_order_alone().then(|| columns.into_iter().collect::<Vec<_>>());
+        let (stored, order) = match &kept {
+            None => (spec.input.clone(), spec.order.clone()),
+            Some(kept) => {
+                let place = |column| kept.iter().position(|c| *c == column).unwrap_or_default();
+                (spec.input.project(kept), spec.order.iter().map(|k| SortKey { column: place(k.column), ..*k }).collect())
+            }
+        };
         Ok(Self {
             partition: spec.partition.clone(),
-            order: RankOrder::new(&spec.order, &spec.input)?,
+            kept,
+            order: RankOrder::new(&order, &stored)?,
             tells_rows: !spec.output_rank && teller.first == 0,
             key_groups,
             index: KeyIndex::new(spec.input.project(&spec.partition).columns.iter().map(|c| c.sql_type.to_arrow()).collect())?,
-            store: RowStore::new(spec.input.to_arrow()),
+            store: RowStore::new(stored.to_arrow()),
             ranked: RankedRows::new(teller.end, Ties::EarlierFirst),
             touch: spec.ttl_ms.map(LastTouch::new),
             dirty: DirtyKeys::default(),
@@ -144,6 +162,20 @@ impl<K: RankKey> AppendOnly<K> {
         changes
     }
 
+    /// The rows that are the first of their partitions when the batch is over, and whether there was one before.
+    fn first_rows(came: &[(u32, Option<u32>)], kept: &[(u32, RowId)], rows: usize) -> (Vec<u32>, Vec<RowKind>) {
+        let (mut stays, mut kinds) = (vec![false; rows], vec![RowKind::Insert; rows]);
+        kept.iter().for_each(|(row, _)| stays[*row as usize] = true);
+        for (row, pushed_out) in came {
+            kinds[*row as usize] = match pushed_out {
+                None => RowKind::Insert,
+                Some(fresh) if fresh & FRESH != 0 => kinds[(fresh & !FRESH) as usize],
+                Some(_) => RowKind::UpdateAfter,
+            };
+        }
+        came.iter().filter(|(row, _)| stays[*row as usize]).map(|(row, _)| (*row, kinds[*row as usize])).unzip()
+    }
+
     fn rank_changes(&self, ids: &[u32], work: &Work) -> RankChanges {
         let mut changes = RankChanges::new();
         let mut after = Vec::new();
@@ -167,15 +199,26 @@ impl<K: RankKey> Operator for AppendOnly<K> {
         let key: Vec<ArrayRef> = self.partition.iter().map(|k| batch.column(*k).clone()).collect();
         self.index.insert(&key, batch.num_rows(), &mut ids)?;
         self.ranked.grow(self.index.id_bound());
-        let keys = K::encode(&self.order, &batch.rows)?;
-        let work = self.rank(&ids, keys, out.processing_time_ms());
-        let kept = self.keep(&batch.rows)?;
-        let ids = self.touched.take();
-        let changes = match self.tells_rows {
-            true => Self::row_changes(&work.came, &kept, batch.num_rows()),
-            false => self.rank_changes(&ids, &work),
+        let rows = match &self.kept {
+            None => batch.rows.clone(),
+            Some(kept) => batch.rows.project(kept)?,
         };
-        self.teller.emit(&changes, &self.store, out)?;
+        let keys = K::encode(&self.order, &rows)?;
+        let work = self.rank(&ids, keys, out.processing_time_ms());
+        let kept = self.keep(&rows)?;
+        let ids = self.touched.take();
+        if self.kept.is_some() {
+            let (first, kinds) = Self::first_rows(&work.came, &kept, batch.num_rows());
+            if !first.is_empty() {
+                out.batch(ChangelogBatch::new(batch.take(&UInt32Array::from(first))?.rows, kinds))?;
+            }
+        } else {
+            let changes = match self.tells_rows {
+                true => Self::row_changes(&work.came, &kept, batch.num_rows()),
+                false => self.rank_changes(&ids, &work),
+            };
+            self.teller.emit(&changes, &self.store, out)?;
+        }
         self.dirty.mark_all(&ids);
         self.store.free(&work.freed)
     }

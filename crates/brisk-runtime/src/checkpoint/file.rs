@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use super::capture::{Capture, Captured};
 use super::store::{ObjectPlace, ObjectWriter};
 
-const MAGIC: &[u8; 8] = b"BRSKST04";
-/// Its columns are not packed.
-const UNPACKED: &[u8; 8] = b"BRSKST03";
+const MAGIC: &[u8; 8] = b"BRSKST05";
+/// The same, of columns that are packed in fewer ways: none in version 3, without letters in version 4.
+const PLAINER: [&[u8; 8]; 2] = [b"BRSKST03", b"BRSKST04"];
 /// One checksum of all of it. Version 1 knows no generations, all is of the first; version 2 no logs.
 const OLDER: [&[u8; 8]; 2] = [b"BRSKST01", b"BRSKST02"];
 /// Directory length and checksum.
@@ -413,13 +413,13 @@ impl StateFile {
 
 /// Whether a file begins as one whose sections have a checksum each.
 fn has_sums(bytes: &[u8]) -> bool {
-    bytes.starts_with(MAGIC) || bytes.starts_with(UNPACKED)
+    bytes.starts_with(MAGIC) || PLAINER.iter().any(|magic| bytes.starts_with(*magic))
 }
 
 /// The error for a file that a later program wrote, if it looks like one.
 fn of_unknown_version(bytes: &[u8]) -> Option<Error> {
     let version = std::str::from_utf8(bytes.get(..MAGIC.len())?).ok()?.strip_prefix("BRSKST")?.parse::<u8>().ok()?;
-    let known = 1..=4;
+    let known = 1..=5;
     (!known.contains(&version))
         .then(|| Error::corrupt(format!("the state file is of version {version}, this program reads up to {}", known.end())).with_remedy("use a later brisk"))
 }
@@ -536,9 +536,11 @@ mod tests {
             let file = StateFile::open(bytes.into(), checksum).unwrap();
             assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
         }
-        let (mut bytes, checksum) = sample();
-        bytes[..8].copy_from_slice(UNPACKED);
-        assert_eq!(StateFile::open(bytes.into(), checksum).unwrap().generations("sums"), 1);
+        for magic in PLAINER {
+            let (mut bytes, checksum) = sample();
+            bytes[..8].copy_from_slice(magic);
+            assert_eq!(StateFile::open(bytes.into(), checksum).unwrap().generations("sums"), 1);
+        }
     }
 
     #[test]
@@ -546,7 +548,7 @@ mod tests {
         let (mut bytes, checksum) = sample();
         bytes[..8].copy_from_slice(b"BRSKST17");
         let error = StateFile::open(bytes.into(), checksum).unwrap_err();
-        assert_eq!(error.message, "the state file is of version 17, this program reads up to 4");
+        assert_eq!(error.message, "the state file is of version 17, this program reads up to 5");
     }
 
     /// Rows that an operator has packed go to the file as they are, beside others of their table.

@@ -2,6 +2,9 @@
 //!
 //! Watermarks, barriers and the end go to every subtask. Rows go by the edge's distribution; the rows of one key, or of
 //! one producer where rows may be corrected, always take the same way, so corrections arrive in order.
+//!
+//! To wake a thread costs as much as hundreds of rows, and most watermarks complete nothing. So a consumer that waits is not
+//! woken for a watermark if it was just told of another; at the latest the next [`Exit::release`] does that.
 
 mod hash;
 
@@ -12,6 +15,7 @@ use brisk_core::{ChangelogBatch, Message, Result};
 
 pub(crate) use hash::HashRouter;
 
+use crate::clock::monotonic_ns;
 use crate::inbox::Inbox;
 
 /// One edge that leaves a task, at one subtask.
@@ -20,7 +24,13 @@ pub(crate) struct Exit {
     route: Route,
     /// Of the task's first node: takes the time spent waiting for room.
     metrics: Arc<TaskMetrics>,
+    /// When consumers were last told of a watermark, and whether they have yet to be told of one.
+    told_ns: u64,
+    owes: bool,
 }
+
+/// Consumers that wait are told of watermarks once in this time, or when the task releases what it holds.
+const TELL_NS: u64 = 1_000_000;
 
 /// One producer's place in a consumer's inbox.
 pub(crate) struct Sender {
@@ -39,7 +49,7 @@ pub(crate) enum Route {
 
 impl Exit {
     pub fn new(targets: Vec<Sender>, route: Route, metrics: Arc<TaskMetrics>) -> Self {
-        Self { targets, route, metrics }
+        Self { targets, route, metrics, told_ns: 0, owes: false }
     }
 
     pub fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
@@ -62,8 +72,25 @@ impl Exit {
     }
 
     /// Anything but rows.
-    pub fn signal(&self, message: &Message) -> Result<()> {
-        send_to_all(&self.targets, message, &self.metrics.backpressured_ns)
+    pub fn signal(&mut self, message: &Message) -> Result<()> {
+        let waited = &self.metrics.backpressured_ns;
+        if let Message::Watermark(_) = message {
+            let now_ns = monotonic_ns();
+            if now_ns < self.told_ns + TELL_NS {
+                self.owes = true;
+                return self.targets.iter().try_for_each(|t| t.inbox.send_quietly(t.channel, message.clone(), waited));
+            }
+            self.told_ns = now_ns;
+        }
+        self.owes = false;
+        send_to_all(&self.targets, message, waited)
+    }
+
+    /// Tells consumers of watermarks that were sent without waking them.
+    pub fn release(&mut self) {
+        if std::mem::take(&mut self.owes) {
+            self.targets.iter().for_each(|t| t.inbox.notify());
+        }
     }
 }
 

@@ -67,6 +67,7 @@ impl SourceTask {
         let now_ms = self.context.now_ms();
         self.chain.resume(now_ms)?;
         if let Some(restored) = self.watermarks.restored() {
+            self.hold.touch(now_ms);
             self.chain.watermark(restored, now_ms)?;
         }
         self.watermarks.register(&self.reader.live_splits(), now_ms)?;

@@ -58,13 +58,18 @@ impl Planner<'_> {
         };
         let (distribution, parallelism) = self.by_key(&spec.partition);
         let description = format!(
-            "partition=[{}], order=[{}], rows={}..={}, number={output_rank}",
+            "partition=[{}], order=[{}], rows={}..={}, number={output_rank}{}",
             names(&input.schema, &spec.partition),
             order_text(&input.schema, &rank.over.order),
             rank.start,
-            rank.end
+            rank.end,
+            if spec.keeps_order_alone() { ", by its order alone" } else { "" }
         );
-        let kept = if input_retracts { "all rows".to_string() } else { format!("{} rows", rank.end) };
+        let kept = match spec.keeps_order_alone() {
+            true => "the order of the first row".to_string(),
+            false if input_retracts => "all rows".to_string(),
+            false => format!("{} rows", rank.end),
+        };
         Ok(self.operator(NewOperator {
             name: "TopN",
             description,
