@@ -21,17 +21,25 @@ const UNKNOWN: u8 = 0x80;
 
 /// The letters of a packed column, by code.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Letters(Vec<u8>);
+pub struct Letters {
+    table: [u8; LETTERS_MAX + 1],
+    count: usize,
+}
 
 impl Letters {
     /// `None` where there are too many, or one of them twice.
-    pub(super) fn new(letters: Vec<u8>) -> Option<Self> {
+    pub(super) fn new(letters: &[u8]) -> Option<Self> {
         let different = letters.iter().enumerate().all(|(i, letter)| !letters[..i].contains(letter));
-        (letters.len() <= LETTERS_MAX && different).then_some(Self(letters))
+        if letters.len() > LETTERS_MAX || !different {
+            return None;
+        }
+        let mut table = [0; LETTERS_MAX + 1];
+        table[..letters.len()].copy_from_slice(letters);
+        Some(Self { table, count: letters.len() })
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.table[..self.count]
     }
 
     /// Those of the values; `None` as soon as there are too many.
@@ -45,11 +53,11 @@ impl Letters {
                 letters.push(*byte);
             }
         }
-        Some(Self(letters))
+        Self::new(&letters)
     }
 
     fn bits(&self) -> usize {
-        match self.0.len() {
+        match self.count {
             0..16 => 4,
             16..32 => 5,
             _ => 6,
@@ -58,19 +66,17 @@ impl Letters {
 
     fn codes(&self) -> [u8; 256] {
         let mut codes = [UNKNOWN; 256];
-        (0u8..).zip(&self.0).for_each(|(code, letter)| codes[usize::from(*letter)] = code);
+        (0u8..).zip(self.bytes()).for_each(|(code, letter)| codes[usize::from(*letter)] = code);
         codes
     }
 
     /// Appends what a packed value stands for. Codes without a letter, which only damaged values have, are left out.
     #[inline]
     pub(super) fn decode(&self, packed: &[u8], out: &mut Vec<u8>) {
-        let mut table = [0; 64];
-        table[..self.0.len()].copy_from_slice(&self.0);
         match self.bits() {
-            4 => decode::<4>(packed, &table, self.0.len(), out),
-            5 => decode::<5>(packed, &table, self.0.len(), out),
-            _ => decode::<6>(packed, &table, self.0.len(), out),
+            4 => decode::<4>(packed, self, out),
+            5 => decode::<5>(packed, self, out),
+            _ => decode::<6>(packed, self, out),
         }
     }
 }
@@ -141,26 +147,26 @@ fn encode<const BITS: usize>(value: &[u8], codes: &[u8; 256], out: &mut Vec<u8>)
 }
 
 #[inline]
-fn decode<const BITS: usize>(packed: &[u8], table: &[u8; 64], letters: usize, out: &mut Vec<u8>) {
-    let mask = (1u64 << BITS) - 1;
-    let (groups, rest) = packed.as_chunks::<BITS>();
+fn decode<const BITS: usize>(packed: &[u8], letters: &Letters, out: &mut Vec<u8>) {
+    let code = |word: u64, place: usize| (word >> (BITS * place)) as usize & ((1 << BITS) - 1);
     let word_of = |group: &[u8]| {
-        let mut word = [0xff; 8];
+        let mut word = [0; 8];
         word[..group.len()].copy_from_slice(group);
         u64::from_le_bytes(word)
     };
-    let last = match (rest, groups) {
-        ([], [groups @ .., last]) => (groups, last.as_slice()),
-        _ => (groups, rest),
-    };
-    let (groups, last) = last;
-    for group in groups {
+    // The last group, whole or not, may have a code without a letter.
+    let groups = packed.len().saturating_sub(1) / BITS;
+    let (groups, last) = packed.split_at(groups * BITS);
+    let groups = groups.as_chunks::<BITS>().0;
+    let begin = out.len();
+    out.resize(begin + groups.len() * 8, 0);
+    for (group, eight) in groups.iter().zip(out[begin..].as_chunks_mut::<8>().0) {
         let word = word_of(group);
-        out.extend_from_slice(&std::array::from_fn::<u8, 8, _>(|place| table[(word >> (BITS * place) & mask) as usize]));
+        *eight = std::array::from_fn(|place| letters.table[code(word, place)]);
     }
     let word = word_of(last);
-    let codes = (0..last.len() * 8 / BITS).map(|place| (word >> (BITS * place) & mask) as usize);
-    out.extend(codes.filter(|code| *code < letters).map(|code| table[code]));
+    let codes = (0..last.len() * 8 / BITS).map(|place| code(word, place));
+    out.extend(codes.filter(|code| *code < letters.count).map(|code| letters.table[code]));
 }
 
 pub(super) fn binary(column: &ArrayRef) -> Result<&BinaryArray> {

@@ -73,7 +73,7 @@ impl Form {
                 Ok(Self::Offsets { base, of: get(TYPE)?.parse().map_err(|_| damaged())? })
             }
             Some("distinct") => Ok(Self::Distinct),
-            Some("letters") => hex::decode(get(LETTERS)?).and_then(Letters::new).map(Self::Letters).ok_or_else(damaged),
+            Some("letters") => hex::decode(get(LETTERS)?).and_then(|letters| Letters::new(&letters)).map(Self::Letters).ok_or_else(damaged),
             Some("numbers") => {
                 let like = hex::decode(get(LIKE)?).ok_or_else(damaged)?;
                 let places = numbers::places_of(get(PLACES)?, like.len()).ok_or_else(damaged)?;
