@@ -35,7 +35,37 @@ enum Inner {
     None,
     Item(Box<Shape>),
     Object(Box<Object>),
-    Timestamps(Minute),
+    Timestamps(Times),
+}
+
+/// What is known of the timestamps of a column: many stand in a minute that was met before, and in a stream of many events
+/// most are the one before once more.
+#[derive(Default)]
+struct Times {
+    minute: Minute,
+    /// The last one with its quotes, if that is 16 to 32 bytes: its first and its last half. A length of 0 is no text.
+    length: usize,
+    first: [u8; HALF],
+    last: [u8; HALF],
+    count: i64,
+}
+
+const HALF: usize = 16;
+
+impl Times {
+    /// The count of the value at the beginning of `rest`, and how many bytes it takes, if it is the last one again.
+    #[inline(always)]
+    fn repeated(&self, rest: &[u8]) -> Option<(i64, usize)> {
+        let end: &[u8; HALF] = rest.get(self.length.wrapping_sub(HALF)..)?.first_chunk()?;
+        (rest.first_chunk() == Some(&self.first) && *end == self.last).then_some((self.count, self.length))
+    }
+
+    fn remember(&mut self, quoted: &[u8], count: i64) {
+        let halves = quoted.first_chunk().zip(quoted.last_chunk()).filter(|_| quoted.len() <= 2 * HALF);
+        if let Some((first, last)) = halves {
+            (self.length, self.first, self.last, self.count) = (quoted.len(), *first, *last, count);
+        }
+    }
 }
 
 impl Shape {
@@ -45,7 +75,7 @@ impl Shape {
             DataType::Map(_, value) => Inner::Item(Box::new(Shape::new(value))),
             DataType::Multiset(_) => Inner::Item(Box::new(Shape::new(&SqlType::not_null(DataType::Int)))),
             DataType::Row(columns) => Inner::Object(Box::new(Object::new(columns))),
-            DataType::Timestamp(_) | DataType::TimestampLtz(_) => Inner::Timestamps(Minute::default()),
+            DataType::Timestamp(_) | DataType::TimestampLtz(_) => Inner::Timestamps(Times::default()),
             _ => Inner::None,
         };
         Self { sql_type: sql_type.clone(), inner }
@@ -111,15 +141,23 @@ pub(crate) fn read_value(column: &mut Column, shape: &mut Shape, cursor: &mut Cu
             cursor.pos -= string.text.len() + 2;
         }
         Column::Timestamp { values, unit, zoned } if cursor.peek() == Some(b'"') => {
-            let string = cursor.string()?;
-            if let Inner::Timestamps(minute) = &mut shape.inner
-                && let Some((days, nanos)) = minute.parse_timestamp(string.text, options.standard, *zoned)
-                && let Some(count) = unit.count(days, nanos)
-            {
-                values.push(count);
-                return Ok(());
+            let start = cursor.pos;
+            if let Inner::Timestamps(times) = &mut shape.inner {
+                if let Some((count, length)) = times.repeated(&cursor.data[start..]) {
+                    values.push(count);
+                    cursor.pos += length;
+                    return Ok(());
+                }
+                let string = cursor.string()?;
+                if let Some((days, nanos)) = times.minute.parse_timestamp(string.text, options.standard, *zoned)
+                    && let Some(count) = unit.count(days, nanos)
+                {
+                    times.remember(&cursor.data[start..cursor.pos], count);
+                    values.push(count);
+                    return Ok(());
+                }
+                cursor.pos = start;
             }
-            cursor.pos -= string.text.len() + 2;
         }
         _ => {}
     }
