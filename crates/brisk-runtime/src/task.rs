@@ -17,9 +17,9 @@ use crossbeam_channel::Sender;
 
 use crate::chain::Chain;
 use crate::checkpoint::coordinator::SubtaskId;
-use crate::checkpoint::writer::{Part, Work};
+use crate::checkpoint::writer::{AheadPart, Part, Work};
 use crate::clock::monotonic_ns;
-use crate::control::{Control, Request, cancelled};
+use crate::control::{Control, Preparation, Request, cancelled};
 use crate::driver::Event;
 use crate::gate::{Gate, Input};
 use crate::inbox::Inbox;
@@ -155,7 +155,10 @@ impl InputTask {
         self.context.ended()?;
         loop {
             match self.context.next_errand()? {
-                Errand::Checkpoint(request) => self.capture(&request, 0)?,
+                Errand::Checkpoint(request) => {
+                    self.context.write_parts(&mut self.chain, &request)?;
+                    self.capture(&request, 0)?;
+                }
                 Errand::Completed(_) => {}
                 Errand::Exit => return Ok(()),
             }
@@ -183,8 +186,7 @@ impl TaskContext {
     pub fn prepare(&mut self, chain: &mut Chain) -> Result<bool> {
         let Some(preparation) = self.control.preparation(self.prepared) else { return Ok(false) };
         let begin_ns = monotonic_ns();
-        let hand_over = |part| self.work.send(Work::Ahead { attempt: self.attempt, part }).map_err(|_| cancelled());
-        let done = chain.write_ahead(preparation, self.now_ms(), hand_over)?;
+        let done = chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part))?;
         self.longest_stop_ns = self.longest_stop_ns.max(monotonic_ns() - begin_ns);
         if done {
             self.prepared = preparation.id;
@@ -192,6 +194,19 @@ impl TaskContext {
             self.events.send(event).map_err(|_| cancelled())?;
         }
         Ok(!done)
+    }
+
+    /// Writes most of the state of a subtask that has ended in parts too: in one piece it would be in memory twice.
+    pub fn write_parts(&self, chain: &mut Chain, request: &Request) -> Result<()> {
+        let preparation = Preparation { id: request.barrier.checkpoint_id, full: request.full };
+        if request.place.is_some() {
+            while !chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part))? {}
+        }
+        Ok(())
+    }
+
+    fn hand_over_part(&self, part: AheadPart) -> Result<()> {
+        self.work.send(Work::Ahead { attempt: self.attempt, part }).map_err(|_| cancelled())
     }
 
     /// A checkpoint that was asked for since the last call.

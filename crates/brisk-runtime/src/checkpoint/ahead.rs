@@ -14,6 +14,8 @@
 //! The time ends for a task when few keys are left, or when it has written so much that waiting longer cannot help
 //! (keys change faster than they are written); for the checkpoint when all tasks say so or after [`LIMIT_MS`].
 //!
+//! A task that has ended writes in parts as well, though it stops nobody: so its state is not in memory twice.
+//!
 //! What this leaves out: a key is written whole, so one key with a million rows stops its task once for all of them.
 
 use std::time::Duration;

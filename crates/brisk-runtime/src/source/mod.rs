@@ -261,7 +261,10 @@ impl SourceTask {
         self.watermarks.clear();
         loop {
             match self.context.next_errand()? {
-                Errand::Checkpoint(request) => self.capture(&request)?,
+                Errand::Checkpoint(request) => {
+                    self.context.write_parts(&mut self.chain, &request)?;
+                    self.capture(&request)?;
+                }
                 Errand::Completed(id) => self.reader.checkpoint_complete(id)?,
                 Errand::Exit => return Ok(()),
             }
