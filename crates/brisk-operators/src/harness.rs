@@ -74,6 +74,18 @@ pub(crate) fn run_as_written(spec: &dyn OperatorFactory, inputs: &[&Schema], ste
     run(spec, inputs, &messages(inputs, steps, false), Restore::Never)
 }
 
+/// As [`check`], for upsert streams: the changelog is that of `expected`, wherever the operator is restored.
+#[track_caller]
+pub(crate) fn check_upserts(spec: &dyn OperatorFactory, inputs: &[&Schema], steps: &str, expected: &str) {
+    let (expected, messages) = (lines(expected), messages(inputs, steps, false));
+    assert_eq!(run(spec, inputs, &messages, Restore::Never), expected, "as written");
+    assert_eq!(run(spec, inputs, &messages, Restore::Always), expected, "restored after every message");
+    for place in 0..messages.len() {
+        assert_eq!(run(spec, inputs, &messages, Restore::After(place)), expected, "restored after message {place}");
+        assert_eq!(run(spec, inputs, &messages, Restore::Full(place)), expected, "restored in full after message {place}");
+    }
+}
+
 /// Runs the steps up to any place with two subtasks and the rest with three that restore what those wrote; rows go by
 /// the key groups of `key`. The net effect must be that of `expected`.
 #[track_caller]

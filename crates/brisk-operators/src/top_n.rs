@@ -85,7 +85,7 @@ pub(crate) fn same_row(store: &RowStore, row: RowId, rows: &RecordBatch, place: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::harness::{check, check_net_effect, schema};
+    use crate::harness::{check, check_net_effect, check_upserts, schema};
 
     fn spec(n: std::ops::RangeInclusive<u64>, rank: bool, retracts: bool) -> TopNSpec {
         TopNSpec {
@@ -153,13 +153,9 @@ mod tests {
     fn a_first_row_is_replaced_where_nobody_asks_for_the_former() {
         let spec = TopNSpec { emit_update_before: false, ..spec(1..=1, false, false) };
         assert!(spec.keeps_order_alone());
-        let expected = "+I a pen 3
-            +U a ink 5
-            +I b pen 1
-            +U a box 9";
-        check(&spec, &[&spec.input], STEPS, expected);
+        check_upserts(&spec, &[&spec.input], STEPS, "+I a pen 3\n+U a ink 5\n+I b pen 1\n+U a box 9");
         // What comes and goes within a batch is not told.
-        check(&spec, &[&spec.input], &STEPS.replace("----", ""), "+I b pen 1\n+I a box 9");
+        check_upserts(&spec, &[&spec.input], &STEPS.replace("----", ""), "+I b pen 1\n+I a box 9");
     }
 
     #[test]

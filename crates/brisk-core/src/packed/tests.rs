@@ -126,7 +126,9 @@ fn lists_of_values_go_on() {
     };
     let list = |batch: &RecordBatch| Arc::clone(batch.column(0).as_dictionary::<UInt16Type>().values());
     let mut former = pack(&[texts(0, 100)]).unwrap();
-    for (from, to, values, shares) in [(0, 100, 100, true), (5, 95, 100, true), (10, 110, 110, false), (0, 101, 110, true), (0, 10, 10, false), (500, 900, 410, false)] {
+    for (from, to, values, shares) in
+        [(0, 100, 100, true), (5, 95, 100, true), (10, 110, 110, false), (0, 101, 110, true), (0, 10, 10, false), (500, 900, 410, false)]
+    {
         let batch = texts(from, to);
         let packed = pack_after(std::slice::from_ref(&batch), Some(&former)).unwrap();
         assert_eq!(unpack(&packed).unwrap(), batch);
