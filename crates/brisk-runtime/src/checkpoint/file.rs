@@ -605,7 +605,7 @@ mod tests {
             file.add_last(&capture).unwrap();
             file.finish().unwrap().unwrap().length as usize
         };
-        let noise = |n: u64| (0..6).map(|i| format!("{:016x}", brisk_core::key_group::mix(n, i))).collect::<String>();
+        let noise = |n: u64| (0..96).map(|i| char::from(b'!' + (brisk_core::key_group::mix(n, i) % 94) as u8)).collect::<String>();
         assert!(size(&noise) > 96 * SECTION_ROWS);
         assert!(size(&|n| format!("{}{n}", "some words that are in every text, and ".repeat(3))) < 30 * SECTION_ROWS);
     }
@@ -661,7 +661,9 @@ mod tests {
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 1;
-            assert!(StateFile::open(damaged.into(), checksum).is_err(), "byte {i}");
+            // Files of some older versions are read in the same way.
+            let is_plainer = PLAINER.iter().any(|magic| damaged.starts_with(*magic));
+            assert!(is_plainer || StateFile::open(damaged.into(), checksum).is_err(), "byte {i}");
             assert!(StateFile::open(Bytes::copy_from_slice(&bytes[..i]), checksum).is_err(), "cut at {i}");
         }
     }

@@ -23,10 +23,10 @@
 //! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
 //! anything outside.
 //!
-//! # The state file, version 4
+//! # The state file, version 5
 //!
 //! ```text
-//!   "BRSKST04"                                             8 bytes
+//!   "BRSKST05"                                             8 bytes
 //!   section ...        each an Arrow IPC stream            of one table: puts, deletes or appends
 //!   directory          JSON: [{table, form, offset, length, rows, generation, checksum of the section}]
 //!   length of the directory                                u32, little endian
