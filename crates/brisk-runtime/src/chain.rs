@@ -122,17 +122,15 @@ impl Chain {
         (0..self.links.len()).try_for_each(|i| self.flow(now_ms).fire_timer(i))
     }
 
-    /// Writes parts of the operators' state ahead of a checkpoint, until nothing is left that is worth it (`true`) or the
-    /// time is over. What the flushes emit reaches the links behind.
-    pub fn write_ahead(&mut self, preparation: Preparation, now_ms: i64, mut hand_over: impl FnMut(AheadPart) -> Result<()>) -> Result<bool> {
+    /// Writes parts of the operators' state ahead of a checkpoint, until nothing is left that is worth it (`true`), the time is
+    /// over, or `hand_over` says that it has no room for more. What the flushes emit reaches the links behind.
+    pub fn write_ahead(&mut self, preparation: Preparation, now_ms: i64, mut hand_over: impl FnMut(AheadPart) -> Result<bool>) -> Result<bool> {
         let begin_ns = monotonic_ns();
         for i in 0..self.links.len() {
             while self.links[i].begin_ahead(preparation) {
                 self.flow(now_ms).flush(i)?;
-                if let Some(part) = self.links[i].write_ahead()? {
-                    hand_over(part)?;
-                }
-                if monotonic_ns() - begin_ns > ahead::TURN.as_nanos() as u64 {
+                let has_room = self.links[i].write_ahead()?.map_or(Ok(true), &mut hand_over)?;
+                if !has_room || monotonic_ns() - begin_ns > ahead::TURN.as_nanos() as u64 {
                     return Ok(false);
                 }
             }

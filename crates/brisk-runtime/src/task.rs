@@ -28,6 +28,9 @@ use crate::status::CheckpointTimes;
 /// The longest wait for a timer: a clock that is moved by hand is looked at this often.
 const TIMER_WAIT: Duration = Duration::from_millis(100);
 
+/// How long a task without input waits for the checkpoint thread before it looks again.
+const FULL_WAIT: Duration = Duration::from_millis(1);
+
 /// What a subtask knows of the job around it.
 pub(crate) struct TaskContext {
     pub attempt: u32,
@@ -85,8 +88,8 @@ impl InputTask {
 
     /// Handles one message; `false` at the end of all inputs.
     fn turn(&mut self) -> Result<bool> {
-        let prepares = !self.stopping && self.context.prepare(&mut self.chain)?;
-        let timeout = if prepares { Some(Duration::ZERO) } else { self.timeout() };
+        let goes_on_after = if self.stopping { None } else { self.context.prepare(&mut self.chain)? };
+        let timeout = self.timeout().into_iter().chain(goes_on_after).min();
         let input = self.gate.receive(timeout, !self.hold.is_held())?;
         let now_ms = self.context.now_ms();
         match input {
@@ -182,25 +185,33 @@ impl TaskContext {
         self.metrics.busy_ns.add((monotonic_ns() - from_ns).saturating_sub(waited));
     }
 
-    /// Writes ahead for a checkpoint that is being prepared; `true` if more is to be written.
-    pub fn prepare(&mut self, chain: &mut Chain) -> Result<bool> {
-        let Some(preparation) = self.control.preparation(self.prepared) else { return Ok(false) };
+    /// Writes ahead for a checkpoint that is being prepared. If more is to be written, how long the task may wait for input
+    /// before it goes on with that.
+    pub fn prepare(&mut self, chain: &mut Chain) -> Result<Option<Duration>> {
+        let Some(preparation) = self.control.preparation(self.prepared) else { return Ok(None) };
+        // The checkpoint thread has enough to do: the task goes on with its input, if there is any.
+        if self.work.is_full() {
+            return Ok(Some(FULL_WAIT));
+        }
         let begin_ns = monotonic_ns();
-        let done = chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part))?;
+        let done = chain.write_ahead(preparation, self.now_ms(), |part| {
+            self.hand_over_part(part)?;
+            Ok(!self.work.is_full())
+        })?;
         self.longest_stop_ns = self.longest_stop_ns.max(monotonic_ns() - begin_ns);
         if done {
             self.prepared = preparation.id;
             let event = Event::Prepared { attempt: self.attempt, id: preparation.id, subtask: self.subtask };
             self.events.send(event).map_err(|_| cancelled())?;
         }
-        Ok(!done)
+        Ok((!done).then_some(Duration::ZERO))
     }
 
     /// Writes most of the state of a subtask that has ended in parts too: in one piece it would be in memory twice.
     pub fn write_parts(&self, chain: &mut Chain, request: &Request) -> Result<()> {
         let preparation = Preparation { id: request.barrier.checkpoint_id, full: request.full };
         if request.place.is_some() {
-            while !chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part))? {}
+            while !chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part).map(|()| true))? {}
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl SourceTask {
         if let Some(id) = self.context.newly_completed() {
             self.reader.checkpoint_complete(id)?;
         }
-        let prepares = self.context.prepare(&mut self.chain)?;
+        let goes_on_after = self.context.prepare(&mut self.chain)?;
         let now_ms = self.context.now_ms();
         self.run_timers(now_ms)?;
         if self.seat.as_ref().is_some_and(Seat::is_ahead) {
@@ -102,7 +102,8 @@ impl SourceTask {
             self.context.wait(ALIGNMENT_WAIT)?;
             return Ok(Read::More);
         }
-        let polled = self.reader.poll(if prepares { Duration::ZERO } else { self.max_wait(now_ms) })?;
+        let max_wait = self.max_wait(now_ms);
+        let polled = self.reader.poll(goes_on_after.map_or(max_wait, |wait| wait.min(max_wait)))?;
         self.take(polled)
     }
 
