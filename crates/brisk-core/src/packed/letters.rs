@@ -9,7 +9,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
 use arrow_buffer::{NullBuffer, OffsetBuffer};
 
-use super::{Form, Packed, not_packed};
+use super::{Form, Packed, too_long};
 use crate::{Error, Result};
 
 /// The letters are those of so many rows, if others do not turn up later.
@@ -180,7 +180,7 @@ pub(super) fn unpack(column: &ArrayRef, letters: &Letters) -> Result<ArrayRef> {
     let mut data = Vec::with_capacity((packed.value_offsets()[packed.len()] - packed.value_offsets()[0]) as usize * 2);
     for row in 0..packed.len() {
         letters.decode(packed.value(row), &mut data);
-        offsets.push(i32::try_from(data.len()).map_err(|_| not_packed(&Form::Letters(letters.clone()), column))?);
+        offsets.push(i32::try_from(data.len()).map_err(|_| too_long())?);
     }
     Ok(Arc::new(StringArray::try_new(OffsetBuffer::new(offsets.into()), data.into(), packed.nulls().cloned())?))
 }

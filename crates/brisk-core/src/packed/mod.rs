@@ -252,6 +252,10 @@ mod hex {
     }
 }
 
+fn too_long() -> Error {
+    Error::invalid("more than 2 GB of text in one batch")
+}
+
 fn not_packed(form: &Form, column: &dyn Array) -> Error {
     Error::corrupt(format!("a column of {} cannot be unpacked as {form:?}", column.data_type()))
 }

@@ -11,9 +11,9 @@ use arrow_select::take::take;
 
 use super::integers::gathered_nulls;
 use super::letters::{self, Letters};
-use super::{Form, Packed, not_packed};
+use super::{Form, Packed, not_packed, too_long};
+use crate::Result;
 use crate::key_group::hash_bytes;
-use crate::{Error, Result};
 
 /// After so many rows it is seen whether values repeat.
 const SAMPLE_ROWS: usize = 1024;
@@ -34,7 +34,7 @@ struct Distinct<'a, V: ?Sized> {
 }
 
 impl<'a, V: AsRef<[u8]> + ?Sized> Distinct<'a, V> {
-    fn after(former: impl ExactSizeIterator<Item = &'a V>) -> Self {
+    fn after(former: &[&'a V]) -> Self {
         let slots = vec![NONE; (4 * former.len()).next_power_of_two().max(4 * SAMPLE_ROWS)];
         let mut distinct = Self { slots, values: Vec::new(), hashes: Vec::new(), bytes: 0, used: Vec::new(), used_values: 0, used_bytes: 0 };
         for value in former {
@@ -119,11 +119,11 @@ impl<'a, V: AsRef<[u8]> + ?Sized> Distinct<'a, V> {
 /// `former`: a packed column of rows of the same table before these. If its list, with what is new, is not much longer than a
 /// list of its own would be, the column gets that, and shares it where nothing is new.
 pub(super) fn pack<T: ByteArrayType<Offset = i32>>(chunks: &[&dyn Array], rows: usize, former: Option<&ArrayRef>) -> Result<Option<Packed>> {
-    let list = former.and_then(|column| column.as_dictionary_opt::<UInt16Type>()).map(|d| d.values());
-    let texts = list.and_then(|list| list.as_bytes_opt::<T>());
+    let list = former.and_then(|column| column.as_dictionary_opt::<UInt16Type>()).map(|d| d.values()).filter(|list| *list.data_type() == T::DATA_TYPE);
+    let texts = list.map(|list| list.as_bytes::<T>());
     let chunks_of_texts: Vec<&GenericByteArray<T>> = chunks.iter().map(|c| c.as_bytes::<T>()).collect();
-    let known = texts.map_or(0, |texts| texts.len());
-    let mut distinct = Distinct::after((0..known).filter_map(|n| texts.map(|texts| texts.value(n))).collect::<Vec<_>>().into_iter());
+    let known: Vec<&T::Native> = texts.map_or_else(Vec::new, |texts| (0..texts.len()).map(|n| texts.value(n)).collect());
+    let mut distinct = Distinct::after(&known);
     let mut numbers: Vec<u16> = Vec::with_capacity(rows);
     let mut bytes = 0;
     for chunk in &chunks_of_texts {
@@ -131,7 +131,7 @@ pub(super) fn pack<T: ByteArrayType<Offset = i32>>(chunks: &[&dyn Array], rows: 
             // What stands for a null, mostly nothing, is a value as others are, so that every number is one of the list.
             let value = chunk.value(row);
             let Some(number) = distinct.number(value) else {
-                return if known > 0 { pack::<T>(chunks, rows, None) } else { Ok(None) };
+                return if known.is_empty() { Ok(None) } else { pack::<T>(chunks, rows, None) };
             };
             numbers.push(number);
             bytes += AsRef::<[u8]>::as_ref(value).len();
@@ -146,7 +146,7 @@ pub(super) fn pack<T: ByteArrayType<Offset = i32>>(chunks: &[&dyn Array], rows: 
         return Ok(None);
     }
     let values: ArrayRef = match list {
-        Some(list) if distinct.values.len() == known && all * 2 <= own * 3 => Arc::clone(list),
+        Some(list) if distinct.values.len() == known.len() && all * 2 <= own * 3 => Arc::clone(list),
         _ => {
             if all * 2 > own * 3 {
                 distinct.keep_used(&mut numbers);
@@ -249,7 +249,7 @@ pub(super) fn gather<T: ByteArrayType<Offset = i32>>(columns: &[(&ArrayRef, &For
         if nulls.as_ref().is_none_or(|n| n.is_valid(i)) {
             sources[*source].append(*row, &mut data);
         }
-        offsets.push(i32::try_from(data.len()).map_err(|_| Error::invalid("more than 2 GB of text in one batch"))?);
+        offsets.push(i32::try_from(data.len()).map_err(|_| too_long())?);
     }
     Ok(Arc::new(GenericByteArray::<T>::try_new(OffsetBuffer::new(offsets.into()), data.into(), nulls)?))
 }
