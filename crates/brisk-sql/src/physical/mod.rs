@@ -120,6 +120,8 @@ struct Planner<'a> {
     scans: scan::Scans,
     /// Below the versioned side of a temporal join: every version of a row counts, not only the last of a batch.
     every_change: bool,
+    /// The sink at hand knows rows by another key than the query: what it is not told to delete would stay there.
+    other_sink_key: bool,
     /// Nodes that fold rows before an exchange.
     local_phases: HashSet<NodeId>,
     /// Sources whose late rows go to a table.
@@ -143,6 +145,7 @@ impl<'a> Planner<'a> {
             by_identity: HashMap::new(),
             scans,
             every_change: false,
+            other_sink_key: false,
             local_phases: HashSet::new(),
             late_sources: Vec::new(),
         })

@@ -1,5 +1,6 @@
 //! Sinks: where rows go, and whether the sink takes what the query gives.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use brisk_core::batch::ChangelogMode;
@@ -9,6 +10,7 @@ use brisk_core::sink::{Guarantee, Sink};
 use brisk_core::{Error, Result, Schema};
 use brisk_operators::not_null::NotNullSpec;
 
+use super::properties::upsert_key;
 use super::scan::{Direction, bind_encoder, describe_table};
 use super::{NewEdge, NewOperator, Planner, Stream, names};
 use crate::logical::{Insert, Plan};
@@ -28,7 +30,10 @@ impl Planner<'_> {
                 .with_remedy("write to a table whose connector or format takes changes (such as debezium-json), or aggregate by window"));
         }
         let need_before = updates && takes == ChangelogMode::Retract;
+        let key: HashSet<usize> = descriptor.primary_key.iter().copied().collect();
+        self.other_sink_key = !key.is_empty() && upsert_key(plan).is_none_or(|own| own.into_iter().collect::<HashSet<_>>() != key);
         let stream = self.build(plan, need_before)?;
+        self.other_sink_key = false;
         let stream = self.not_null(insert, stream);
         let sink = connector.sink(&descriptor)?;
         let key = &descriptor.primary_key;

@@ -7,6 +7,7 @@ mod ingest;
 mod large_state;
 mod memory;
 mod nexmark;
+mod plans;
 mod process;
 mod program;
 mod scenarios;
