@@ -138,6 +138,21 @@ impl Chain {
         Ok(true)
     }
 
+    /// Writes all but the last parts of the operators' state, for a checkpoint of a subtask that has ended.
+    pub fn write_parts(&mut self, preparation: Preparation, mut hand_over: impl FnMut(AheadPart) -> Result<()>) -> Result<()> {
+        for link in &mut self.links {
+            while link.begin_ahead(preparation) {
+                if let Some(ahead) = &mut link.ahead {
+                    ahead.take_time();
+                }
+                if let Some(part) = link.write_ahead()? {
+                    hand_over(part)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the snapshot of every link. What the flushes emit reaches the links behind before theirs is taken.
     pub fn snapshot(&mut self, request: &Request, now_ms: i64) -> Result<Vec<Part>> {
         let mut parts = Vec::with_capacity(self.links.len());

@@ -210,10 +210,10 @@ impl TaskContext {
     /// Writes most of the state of a subtask that has ended in parts too: in one piece it would be in memory twice.
     pub fn write_parts(&self, chain: &mut Chain, request: &Request) -> Result<()> {
         let preparation = Preparation { id: request.barrier.checkpoint_id, full: request.full };
-        if request.place.is_some() {
-            while !chain.write_ahead(preparation, self.now_ms(), |part| self.hand_over_part(part).map(|()| true))? {}
+        if request.place.is_none() {
+            return Ok(());
         }
-        Ok(())
+        chain.write_parts(preparation, |part| self.hand_over_part(part))
     }
 
     fn hand_over_part(&self, part: AheadPart) -> Result<()> {

@@ -30,6 +30,8 @@ const FIRST_KEYS: usize = 1024;
 const LEAST_KEYS: usize = 32;
 const MOST_KEYS: usize = 8192;
 const PART_NS: u64 = 1_000_000;
+/// Keys of one part of a task that has ended, whatever they take: it stops nobody.
+const UNHURRIED_KEYS: usize = 65_536;
 /// How long a task writes parts between two batches.
 pub(crate) const TURN: Duration = Duration::from_millis(2);
 
@@ -46,11 +48,18 @@ pub(crate) struct Ahead {
     parts: usize,
     /// Keys of the next part.
     room: usize,
+    /// Whether parts are kept short.
+    hurried: bool,
 }
 
 impl Ahead {
     pub fn new(id: u64, kind: SnapshotKind) -> Self {
-        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS }
+        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS, hurried: true }
+    }
+
+    /// From now on parts may take as long as they do.
+    pub fn take_time(&mut self) {
+        (self.room, self.hurried) = (UNHURRIED_KEYS, false);
     }
 
     /// The kind of the next part and the keys that it has room for. The first part of what holds only changes takes
@@ -77,6 +86,9 @@ impl Ahead {
         self.parts += 1;
         self.written += keys;
         self.left = left;
+        if !self.hurried {
+            return;
+        }
         if took_ns > PART_NS {
             self.room = (self.room / 2).max(LEAST_KEYS);
         } else if took_ns < PART_NS / 4 && keys > 0 {
@@ -120,5 +132,19 @@ mod tests {
         check(SnapshotKind::Incremental, 100_000, 0, 20_000, (3_067, 64));
         check(SnapshotKind::Incremental, 100_000, 9_000, 60, (28, 148_224));
         check(SnapshotKind::Incremental, 10_000, 900, 50_000, (569, 502_100));
+    }
+
+    #[test]
+    fn a_task_that_has_ended_writes_large_parts_however_long_they_take() {
+        let mut ahead = Ahead::new(1, SnapshotKind::Incremental);
+        let (mut left, mut parts) = (1_000_000, 0);
+        ahead.take_time();
+        while !ahead.is_done() {
+            let (_, room) = ahead.next_part();
+            left -= room.min(left);
+            ahead.wrote(left, 1_000_000_000);
+            parts += 1;
+        }
+        assert_eq!((parts, left), (15, 1_000_000 - 14 * UNHURRIED_KEYS));
     }
 }
