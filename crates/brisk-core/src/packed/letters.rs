@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, StringArray};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::OffsetBuffer;
 
-use super::{Form, Packed, too_long};
+use super::{Form, Packed, joined_nulls, too_long};
 use crate::{Error, Result};
 
 /// The letters are those of so many rows, if others do not turn up later.
@@ -82,9 +82,9 @@ impl Letters {
 }
 
 pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Result<Option<Packed>> {
-    let chunks: Vec<&StringArray> = chunks.iter().map(|c| c.as_string()).collect();
-    let values = || chunks.iter().flat_map(|c| (0..c.len()).map(|row| c.value(row).as_bytes()));
-    let bytes: usize = chunks.iter().map(|c| c.value_offsets()[c.len()] as usize - c.value_offsets()[0] as usize).sum();
+    let texts: Vec<&StringArray> = chunks.iter().map(|c| c.as_string()).collect();
+    let values = || texts.iter().flat_map(|c| (0..c.len()).map(|row| c.value(row).as_bytes()));
+    let bytes: usize = texts.iter().map(|c| c.value_offsets()[c.len()] as usize - c.value_offsets()[0] as usize).sum();
     let Some(sample) = Letters::of(values().take(SAMPLE_ROWS)) else { return Ok(None) };
     // Not worth it where texts are short, for offsets stay as they are.
     if (bytes * sample.bits() / 8 + 4 * rows) * 5 > (bytes + 4 * rows) * 4 {
@@ -95,9 +95,7 @@ pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Result<Option<Packed>>
         None => Letters::of(values()).and_then(|letters| encode_all(values(), &letters, (rows, bytes)).map(|packed| (letters, packed))),
     };
     let Some((letters, (offsets, data))) = packed else { return Ok(None) };
-    let has_nulls = chunks.iter().any(|c| c.null_count() > 0);
-    let nulls: Option<NullBuffer> = has_nulls.then(|| chunks.iter().flat_map(|c| (0..c.len()).map(|row| c.is_valid(row))).collect());
-    let column = BinaryArray::try_new(OffsetBuffer::new(offsets.into()), data.into(), nulls)?;
+    let column = BinaryArray::try_new(OffsetBuffer::new(offsets.into()), data.into(), joined_nulls(chunks))?;
     Ok(Some((Form::Letters(letters), Arc::new(column))))
 }
 

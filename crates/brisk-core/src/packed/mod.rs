@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
@@ -250,6 +251,12 @@ mod hex {
     pub fn decode(text: &str) -> Option<Vec<u8>> {
         text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
     }
+}
+
+/// Which values of the chunks, one after the other, are not null; `None` if all are.
+fn joined_nulls(chunks: &[&dyn Array]) -> Option<NullBuffer> {
+    let has_nulls = chunks.iter().any(|c| c.null_count() > 0);
+    has_nulls.then(|| chunks.iter().flat_map(|c| (0..c.len()).map(|row| c.is_valid(row))).collect())
 }
 
 fn too_long() -> Error {

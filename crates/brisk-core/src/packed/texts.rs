@@ -6,12 +6,12 @@ use arrow_array::builder::GenericByteBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ByteArrayType, UInt16Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, DictionaryArray, GenericByteArray, UInt16Array};
-use arrow_buffer::{NullBuffer, OffsetBuffer};
+use arrow_buffer::OffsetBuffer;
 use arrow_select::take::take;
 
 use super::integers::gathered_nulls;
 use super::letters::{self, Letters};
-use super::{Form, Packed, not_packed, too_long};
+use super::{Form, Packed, joined_nulls, not_packed, too_long};
 use crate::Result;
 use crate::key_group::hash_bytes;
 
@@ -156,9 +156,7 @@ pub(super) fn pack<T: ByteArrayType<Offset = i32>>(chunks: &[&dyn Array], rows: 
             Arc::new(values.finish())
         }
     };
-    let has_nulls = chunks.iter().any(|c| c.null_count() > 0);
-    let nulls: Option<NullBuffer> = has_nulls.then(|| chunks.iter().flat_map(|c| (0..c.len()).map(|row| c.is_valid(row))).collect());
-    let numbers = UInt16Array::new(numbers.into(), nulls);
+    let numbers = UInt16Array::new(numbers.into(), joined_nulls(chunks));
     Ok(Some((Form::Distinct, Arc::new(DictionaryArray::try_new(numbers, values)?))))
 }
 
