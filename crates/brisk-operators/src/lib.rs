@@ -18,6 +18,7 @@ pub mod join;
 mod joiner;
 pub mod late_rows;
 pub mod limit;
+pub mod local_top_n;
 pub mod match_recognize;
 pub mod not_null;
 pub mod over_aggregate;

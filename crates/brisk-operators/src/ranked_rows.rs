@@ -110,6 +110,13 @@ impl<K: Clone + Ord + Default> RankedRows<K> {
         self.give_up(run);
     }
 
+    /// Forgets all partitions; keeps the room that they took.
+    pub fn reset(&mut self) {
+        self.runs.clear();
+        self.slab.clear();
+        self.free.iter_mut().for_each(Vec::clear);
+    }
+
     pub fn bytes(&self) -> usize {
         self.slab.capacity() * size_of::<Ranked<K>>() + self.runs.capacity() * size_of::<Run>() + self.free.iter().map(|f| f.capacity() * 4).sum::<usize>()
     }

@@ -79,7 +79,7 @@ impl Planner<'_> {
         }))
     }
 
-    fn local_phase(&mut self, name: &str, description: &str, input: Stream, factory: Arc<dyn OperatorFactory>, schema: Schema) -> Stream {
+    pub(super) fn local_phase(&mut self, name: &str, description: &str, input: Stream, factory: Arc<dyn OperatorFactory>, schema: Schema) -> Stream {
         let parallelism = self.graph.nodes[input.node].parallelism;
         let stream = self.operator(NewOperator {
             name,

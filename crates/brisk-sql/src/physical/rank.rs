@@ -6,7 +6,9 @@ use brisk_core::{Column, DataType, Result, Schema, SqlType};
 use brisk_functions::Expr;
 use brisk_operators::deduplicate::DeduplicateSpec;
 use brisk_operators::first_pairs::FirstOfKey;
+use brisk_operators::local_top_n::LocalTopNSpec;
 use brisk_operators::sort_key::SortKey as OperatorSortKey;
+use brisk_operators::time_attribute::TimeAttribute as OperatorTime;
 use brisk_operators::top_n::TopNSpec;
 use brisk_operators::window_top_n::WindowTopNSpec;
 
@@ -42,7 +44,7 @@ impl Planner<'_> {
     }
 
     fn top_n(&mut self, rank: &Rank, output_rank: bool, input_retracts: bool, need_before: bool) -> Result<Stream> {
-        let input = self.ranked_input(rank, input_retracts)?;
+        let (input, is_of_first_rows) = self.ranked_input(rank, input_retracts)?;
         let schema = with_number(&input.schema, output_rank);
         let spec = TopNSpec {
             input: input.schema.clone(),
@@ -65,6 +67,10 @@ impl Planner<'_> {
             rank.end,
             if spec.keeps_order_alone() { ", by its order alone" } else { "" }
         );
+        let input = match rank.end <= MOST_LOCAL_ROWS && !input_retracts && !is_of_first_rows && !spec.order.is_empty() {
+            true => self.local_top_n("LocalTopN", &description, input, &spec.partition, spec.order.clone(), rank.end as usize, false),
+            false => input,
+        };
         let kept = match spec.keeps_order_alone() {
             true => "the order of the first row".to_string(),
             false if input_retracts => "all rows".to_string(),
@@ -82,9 +88,29 @@ impl Planner<'_> {
         }))
     }
 
+    /// With several subtasks, drops rows before the exchange that cannot be among the first.
+    #[allow(clippy::too_many_arguments)]
+    fn local_top_n(
+        &mut self,
+        name: &str,
+        description: &str,
+        input: Stream,
+        partition: &[usize],
+        order: Vec<OperatorSortKey>,
+        limit: usize,
+        later_wins_ties: bool,
+    ) -> Stream {
+        if self.settings().parallelism == 1 || self.settings().state_ttl_ms.is_some() {
+            return input;
+        }
+        let schema = input.schema.clone();
+        let spec = LocalTopNSpec { input: schema.clone(), partition: partition.to_vec(), order, limit, later_wins_ties };
+        self.local_phase(name, description, input, Arc::new(spec), schema)
+    }
+
     /// What a Top-N ranks. A join whose keys are its partitions is told that no others than the first rows of each are
-    /// looked at.
-    fn ranked_input(&mut self, rank: &Rank, input_retracts: bool) -> Result<Stream> {
+    /// looked at (`true`).
+    fn ranked_input(&mut self, rank: &Rank, input_retracts: bool) -> Result<(Stream, bool)> {
         let run = calc_run(rank.input);
         if let (Node::Join(join), None) = (&run.base.node, &run.filter)
             && !input_retracts
@@ -93,9 +119,9 @@ impl Planner<'_> {
         {
             let (wanted, run) = run.wanted();
             let stream = self.join(run.base, join, &wanted, Some(first))?;
-            return Ok(self.calc_over(stream, None, run.projections, rank.input.schema()));
+            return Ok((self.calc_over(stream, None, run.projections, rank.input.schema()), true));
         }
-        self.build(rank.input, true)
+        Ok((self.build(rank.input, true)?, false))
     }
 
     fn window_top_n(&mut self, rank: &Rank, window: WindowColumns, output_rank: bool) -> Result<Stream> {
@@ -157,15 +183,25 @@ impl Planner<'_> {
         let (distribution, parallelism) = self.by_key(&spec.key);
         let keeps_times = spec.keeps_times();
         let which = if keep_last { "last" } else { "first" };
+        let description = format!(
+            "keep={which}, key=[{}], order=[{}]{}{}",
+            names(&schema, &spec.key),
+            order_text(&schema, &rank.over.order),
+            if self.every_change { ", every change" } else { "" },
+            if keeps_times { ", by time alone" } else { "" }
+        );
+        // The order that the operator goes by, if it is known before the watermark: the first row by event time must not be late.
+        let order = match spec.time {
+            OperatorTime::Processing => Some(Vec::new()),
+            OperatorTime::Event { column } => keep_last.then(|| vec![OperatorSortKey { nulls_first: true, ..OperatorSortKey::descending(column) }]),
+        };
+        let input = match order.filter(|_| !self.every_change) {
+            Some(order) => self.local_top_n("LocalDeduplicate", &description, input, &spec.key, order, 1, keep_last),
+            None => input,
+        };
         Ok(self.operator(NewOperator {
             name: "Deduplicate",
-            description: format!(
-                "keep={which}, key=[{}], order=[{}]{}{}",
-                names(&schema, &spec.key),
-                order_text(&schema, &rank.over.order),
-                if self.every_change { ", every change" } else { "" },
-                if keeps_times { ", by time alone" } else { "" }
-            ),
+            description,
             factory: Arc::new(spec),
             inputs: vec![(input, distribution)],
             schema,
@@ -178,6 +214,10 @@ impl Planner<'_> {
 
 /// A join remembers the sort keys of so many rows a key.
 const MOST_FIRST_ROWS: u64 = 16;
+
+/// The most rows of a partition that a Top-N may keep for a first half before the exchange to be worth it: batches have some
+/// thousand rows.
+const MOST_LOCAL_ROWS: u64 = 1000;
 
 /// What a Top-N over a run of projections asks of the join below, if its partitions are the join's keys.
 fn first_of_key(rank: &Rank, join: &Join, run: &CalcRun) -> Option<First> {
