@@ -113,6 +113,7 @@ impl Run {
             decoding: Decoding::new(source, &self.graph.nodes[head].schema, self.board.metrics(head, index)),
             watermarks: SplitWatermarks::new(source.watermark.clone(), restored, self.board.splits(head, index), (head, name, index)),
             seat: self.alignment.seat(&self.graph, head, index),
+            pace: self.alignment.pace(head, index).filter(|_| !chain.exits.is_empty()),
             bounded: source.source.is_bounded(),
             progress: self.progress[number].clone(),
             hold: Hold::default(),

@@ -25,7 +25,7 @@ use crate::checkpoint::manifest::{Blob, SourceManifest};
 use crate::checkpoint::writer::Part;
 use crate::clock::monotonic_ns;
 use crate::control::Request;
-use crate::source::alignment::Seat;
+use crate::source::alignment::{Pace, Seat};
 use crate::task::{Errand, Hold, TaskContext};
 
 pub(crate) use decode::Decoding;
@@ -35,6 +35,8 @@ pub(crate) use watermarks::SplitWatermarks;
 const MAX_WAIT: Duration = Duration::from_millis(20);
 /// How long a source that is ahead of its group waits before it looks again.
 const ALIGNMENT_WAIT: Duration = Duration::from_millis(5);
+/// How long a subtask that is a little ahead of the others of its source rests before it polls again.
+const PACE_WAIT: Duration = Duration::from_micros(100);
 
 pub(crate) struct SourceTask {
     pub context: TaskContext,
@@ -43,6 +45,7 @@ pub(crate) struct SourceTask {
     pub decoding: Decoding,
     pub watermarks: SplitWatermarks,
     pub seat: Option<Seat>,
+    pub pace: Option<Pace>,
     pub bounded: bool,
     pub progress: Arc<SourceProgress>,
     pub hold: Hold,
@@ -101,6 +104,9 @@ impl SourceTask {
             self.rest(now_ms)?;
             self.context.wait(ALIGNMENT_WAIT)?;
             return Ok(Read::More);
+        }
+        if self.pace.as_ref().is_some_and(Pace::is_ahead) {
+            self.context.wait(PACE_WAIT)?;
         }
         let max_wait = self.max_wait(now_ms);
         let polled = self.reader.poll(goes_on_after.map_or(max_wait, |wait| wait.min(max_wait)))?;
@@ -182,6 +188,9 @@ impl SourceTask {
         if let Some(seat) = &self.seat {
             seat.report(watermark);
         }
+        if let Some(pace) = &mut self.pace {
+            pace.report(watermark);
+        }
         self.hold.touch(now_ms);
         self.chain.watermark(watermark, now_ms)
     }
@@ -258,6 +267,9 @@ impl SourceTask {
         self.context.ended()?;
         if let Some(seat) = &self.seat {
             seat.leave();
+        }
+        if let Some(pace) = &mut self.pace {
+            pace.report(Watermark::Idle);
         }
         self.watermarks.clear();
         loop {
