@@ -101,8 +101,11 @@ impl DirtyKeys {
         key_groups: u16,
         rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
-        let all = if writer.kind() == SnapshotKind::Full { index.ids() } else { Vec::new() };
-        self.write_some(writer, table, (index, &all), prefix, key_groups, rows)
+        if writer.kind() == SnapshotKind::Full {
+            self.dirty.copy_from(index.live());
+            self.next = 0;
+        }
+        self.write_dirty(writer, table, index, prefix, key_groups, rows)
     }
 
     /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `all` are the ids of this one, which only a
@@ -114,13 +117,25 @@ impl DirtyKeys {
         (index, all): (&KeyIndex, &[u32]),
         prefix: &[u8],
         key_groups: u16,
-        mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
+        rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
         if writer.kind() == SnapshotKind::Full {
             self.dirty.clear();
             self.dirty.insert_all(all);
             self.next = 0;
         }
+        self.write_dirty(writer, table, index, prefix, key_groups, rows)
+    }
+
+    fn write_dirty(
+        &mut self,
+        writer: &mut dyn SnapshotWriter,
+        table: &str,
+        index: &KeyIndex,
+        prefix: &[u8],
+        key_groups: u16,
+        mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
+    ) -> Result<()> {
         let (ids, begins_anew) = self.next_part(index, writer.room());
         if begins_anew && !ids.is_empty() {
             writer.supersede(table);

@@ -39,6 +39,11 @@ impl IdBitmap {
         }
     }
 
+    /// Becomes the same set as `other`; keeps its room.
+    pub fn copy_from(&mut self, other: &IdBitmap) {
+        self.words.clone_from(&other.words);
+    }
+
     pub fn contains(&self, id: u32) -> bool {
         let (word, bit) = place(id);
         self.words.get(word).is_some_and(|w| w & bit != 0)
@@ -107,5 +112,9 @@ mod tests {
         assert_eq!(set.iter_from(64).collect::<Vec<_>>(), [64, 130]);
         assert_eq!(set.iter_from(65).collect::<Vec<_>>(), [130]);
         assert_eq!((set.count(), set.iter_from(9000).count()), (3, 0));
+        let mut other = IdBitmap::default();
+        other.insert(1000);
+        other.copy_from(&set);
+        assert_eq!(other.iter().collect::<Vec<_>>(), [0, 64, 130]);
     }
 }

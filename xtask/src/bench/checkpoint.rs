@@ -1,4 +1,5 @@
-//! What checkpoints cost: queries with one every second against none, and a million groups that all change.
+//! What checkpoints cost: queries with one every second against one at the end alone and against none, and a million groups
+//! that all change. What the last one costs does not grow with the events, so `loss` compares with the second.
 //!
 //! The times of the checkpoints are those that brisk logs; `stop` is the longest time for which any task was stopped in
 //! one piece while events came. The checkpoint of the ended job, for which nothing is written ahead, is told beside it.
@@ -21,34 +22,48 @@ struct Checkpoint {
     stop_ms: f64,
 }
 
+/// When a run takes checkpoints.
+#[derive(Debug, Clone, Copy)]
+enum When {
+    Never,
+    AtTheEnd,
+    EverySecond,
+}
+
 pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
     let work = Workspace::new(arguments)?;
-    println!("{} events, parallelism {}, a checkpoint every second against none, median of {}", arguments.events, arguments.parallelism, arguments.rounds);
     println!(
-        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>12}{:>14}{:>10}",
-        "query", "CPU s", "with", "loss", "wall s", "with", "loss", "taken", "max stop ms", "at the end", "duration ms", "MB each"
+        "{} events, parallelism {}, no checkpoint, one at the end, one every second, median of {}",
+        arguments.events, arguments.parallelism, arguments.rounds
+    );
+    println!(
+        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>12}{:>14}{:>10}",
+        "query", "CPU s", "end", "second", "loss", "wall s", "end", "second", "loss", "taken", "max stop ms", "at the end", "duration ms", "MB each"
     );
     for &query in &arguments.queries {
-        let (mut without, mut with, mut taken, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut none, mut end, mut second, mut taken, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..arguments.rounds {
             let script = work.script(query)?;
-            without.push(cost(brisk, &work, &script, arguments.parallelism, false)?.0);
-            let (cost, mut checkpoints) = cost(brisk, &work, &script, arguments.parallelism, true)?;
-            with.push(cost);
+            none.push(cost(brisk, &work, &script, arguments.parallelism, When::Never)?.0);
+            end.push(cost(brisk, &work, &script, arguments.parallelism, When::AtTheEnd)?.0);
+            let (cost, mut checkpoints) = cost(brisk, &work, &script, arguments.parallelism, When::EverySecond)?;
+            second.push(cost);
             last.extend(checkpoints.pop());
             taken.extend(checkpoints);
         }
-        let (without, with) = (Cost::median(&without), Cost::median(&with));
+        let (none, end, second) = (Cost::median(&none), Cost::median(&end), Cost::median(&second));
         let loss = |a: f64, b: f64| format!("{:.0} %", (b / a - 1.0) * 100.0);
         println!(
-            "{:<7}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>12.1}{:>14.0}{:>10.2}",
+            "{:<7}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>12.1}{:>14.0}{:>10.2}",
             format!("q{query}"),
-            without.cpu_s,
-            with.cpu_s,
-            loss(without.cpu_s, with.cpu_s),
-            without.wall_s,
-            with.wall_s,
-            loss(without.wall_s, with.wall_s),
+            none.cpu_s,
+            end.cpu_s,
+            second.cpu_s,
+            loss(end.cpu_s, second.cpu_s),
+            none.wall_s,
+            end.wall_s,
+            second.wall_s,
+            loss(end.wall_s, second.wall_s),
             taken.len(),
             max_stop(&taken),
             max_stop(&last),
@@ -68,7 +83,7 @@ fn million_groups(brisk: &Path, work: &Workspace, arguments: &Arguments) -> Resu
          CREATE TABLE sums (k BIGINT, n BIGINT, total BIGINT) WITH ('connector' = 'blackhole');
          INSERT INTO sums SELECT k, COUNT(*), SUM(v) FROM numbers GROUP BY k;\n",
     )?;
-    let (_, checkpoints) = cost(brisk, work, &script, arguments.parallelism, true).context("a million groups")?;
+    let (_, checkpoints) = cost(brisk, work, &script, arguments.parallelism, When::EverySecond).context("a million groups")?;
     println!("COUNT and SUM of a million groups, up to 2 million rows a second:");
     println!("{:<14}{:>12}{:>14}{:>10}", "checkpoint", "stop ms", "durable ms", "MB");
     for c in &checkpoints {
@@ -77,15 +92,20 @@ fn million_groups(brisk: &Path, work: &Workspace, arguments: &Arguments) -> Resu
     Ok(())
 }
 
-fn cost(brisk: &Path, work: &Workspace, script: &Path, parallelism: u32, checkpoints: bool) -> Result<(Cost, Vec<Checkpoint>)> {
+fn cost(brisk: &Path, work: &Workspace, script: &Path, parallelism: u32, when: When) -> Result<(Cost, Vec<Checkpoint>)> {
     let mut command = Command::new(brisk);
     command.arg("run").arg(script).args(["--log", "debug", "--parallelism", &parallelism.to_string()]);
-    if checkpoints {
-        command.arg("--checkpoint-dir").arg(work.empty("checkpoints")?).args(["--checkpoint-interval", "1 s"]);
+    let interval = match when {
+        When::Never => None,
+        When::AtTheEnd => Some("1 d"),
+        When::EverySecond => Some("1 s"),
+    };
+    if let Some(interval) = interval {
+        command.arg("--checkpoint-dir").arg(work.empty("checkpoints")?).args(["--checkpoint-interval", interval]);
     }
     let (cost, log) = measure_log(&mut command, &work.dir().join("log.txt"))?;
     let taken: Vec<Checkpoint> = log.lines().filter(|l| l.contains("checkpoint completed")).map(parse).collect::<Result<_>>()?;
-    if checkpoints && taken.is_empty() {
+    if interval.is_some() && taken.is_empty() {
         bail!("{command:?} took no checkpoint");
     }
     Ok((cost, taken))

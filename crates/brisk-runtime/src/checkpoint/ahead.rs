@@ -25,11 +25,12 @@ use brisk_core::snapshot::SnapshotKind;
 /// The coordinator waits no longer than this for tasks to prepare.
 pub(crate) const LIMIT_MS: i64 = 1000;
 /// Keys of one part: at first, and within these bounds as many as take about [`PART_NS`], since a key may have one row or
-/// a thousand.
+/// a thousand. Of two parts the quicker one tells what a key takes: memory that is touched for the first time, or a turn that
+/// another thread was given, can make a part ten times as slow.
 const FIRST_KEYS: usize = 1024;
 const LEAST_KEYS: usize = 32;
 const MOST_KEYS: usize = 8192;
-const PART_NS: u64 = 1_000_000;
+const PART_NS: u64 = 500_000;
 /// Keys of one part of a task that has ended, whatever they take: it stops nobody.
 const UNHURRIED_KEYS: usize = 65_536;
 /// How long a task writes parts between two batches.
@@ -48,13 +49,15 @@ pub(crate) struct Ahead {
     parts: usize,
     /// Keys of the next part.
     room: usize,
+    /// What a key took in the last part.
+    key_ns: u64,
     /// Whether parts are kept short.
     hurried: bool,
 }
 
 impl Ahead {
     pub fn new(id: u64, kind: SnapshotKind) -> Self {
-        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS, hurried: true }
+        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS, key_ns: u64::MAX, hurried: true }
     }
 
     /// From now on parts may take as long as they do.
@@ -86,13 +89,11 @@ impl Ahead {
         self.parts += 1;
         self.written += keys;
         self.left = left;
-        if !self.hurried {
-            return;
-        }
-        if took_ns > PART_NS {
-            self.room = (self.room / 2).max(LEAST_KEYS);
-        } else if took_ns < PART_NS / 4 && keys > 0 {
-            self.room = (self.room * 2).min(MOST_KEYS);
+        if self.hurried && keys > 0 {
+            let key_ns = (took_ns / keys as u64).max(1);
+            let quicker = key_ns.min(std::mem::replace(&mut self.key_ns, key_ns));
+            let wanted = (PART_NS / quicker) as usize;
+            self.room = wanted.clamp(self.room / 2, self.room * 2).clamp(LEAST_KEYS, MOST_KEYS);
         }
     }
 
@@ -132,6 +133,17 @@ mod tests {
         check(SnapshotKind::Incremental, 100_000, 0, 20_000, (3_067, 64));
         check(SnapshotKind::Incremental, 100_000, 9_000, 60, (28, 148_224));
         check(SnapshotKind::Incremental, 10_000, 900, 50_000, (569, 502_100));
+    }
+
+    #[test]
+    fn one_slow_part_does_not_make_the_next_ones_small() {
+        let mut ahead = Ahead::new(1, SnapshotKind::Full);
+        let mut rooms = Vec::new();
+        for took_us in [100, 200, 400, 10_000, 400, 10_000, 10_000, 10_000] {
+            ahead.wrote(1_000_000, took_us * 1000);
+            rooms.push(ahead.next_part().1);
+        }
+        assert_eq!(rooms, [2048, 4096, 5154, 5154, 6493, 6493, 3246, 1623]);
     }
 
     #[test]

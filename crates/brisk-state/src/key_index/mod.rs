@@ -97,6 +97,11 @@ impl KeyIndex {
         }
     }
 
+    /// The ids of all keys.
+    pub fn live(&self) -> &IdBitmap {
+        &self.ids.live
+    }
+
     pub fn bytes(&self) -> usize {
         let keys = match &self.keys {
             Keys::Unit => 0,
