@@ -53,6 +53,10 @@ pub trait SnapshotWriter {
     /// Says that `keys` are gone from `table`. Not needed in a full snapshot.
     fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()>;
 
+    /// Says that all keys of `table` that begin with `prefix` are gone, whatever their key groups; what this part or later ones
+    /// put under it counts. Not needed in a full snapshot.
+    fn delete_prefix(&mut self, table: &str, prefix: &[u8]) -> Result<()>;
+
     /// Sets the operator state `name` of this subtask.
     fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()>;
 }

@@ -14,7 +14,7 @@ use arrow_schema::SchemaRef;
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Watermark};
-use brisk_state::{DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, TouchedIds};
+use brisk_state::{DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, TouchedIds};
 
 use crate::aggregate_set::AggregateSet;
 use crate::batches::{MAX_ROWS, record_batch, retractions, unnamed_batch};
@@ -46,7 +46,7 @@ pub(crate) struct HopWindowAggregate {
     panes: BTreeMap<i64, Pane>,
     /// Event time, or the processing time up to which windows have fired.
     watermark: i64,
-    deleted: DeletedKeys,
+    deleted: DeletedPrefixes,
 }
 
 /// How the operator is told apart from its kind.
@@ -75,7 +75,7 @@ impl HopWindowAggregate {
     pub fn new(parts: HopParts) -> Result<Self> {
         let HopParts { kind, layout, reader, global, processing_time, clock, properties, schema, key_groups } = parts;
         let index = KeyIndex::new(layout.key_types.clone())?;
-        let (holders, panes, watermark, deleted) = (Vec::new(), BTreeMap::new(), Watermark::MIN, DeletedKeys::default());
+        let (holders, panes, watermark, deleted) = (Vec::new(), BTreeMap::new(), Watermark::MIN, DeletedPrefixes::default());
         Ok(Self { kind, layout, reader, global, processing_time, clock, properties, schema, key_groups, index, holders, panes, watermark, deleted })
     }
 
@@ -187,7 +187,7 @@ impl HopWindowAggregate {
     fn drop_pane(&mut self, slice_end: i64) -> Result<()> {
         let Some(mut pane) = self.panes.remove(&slice_end) else { return Ok(()) };
         let slice = (slice_end, slice_end - self.kind.slice_ms());
-        pane.dirty.drop_all(&self.index, &prefix(slice), &mut self.deleted)?;
+        pane.dirty.drop_all(&prefix(slice), &mut self.deleted);
         let ids = pane.present.take();
         ids.iter().for_each(|id| self.holders[*id as usize] -= 1);
         let gone: Vec<u32> = ids.into_iter().filter(|id| self.holders[*id as usize] == 0).collect();
@@ -262,7 +262,7 @@ impl Operator for HopWindowAggregate {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         writer.put_operator_state("watermark", self.watermark.to_le_bytes().to_vec())?;
-        self.deleted.write(writer, TABLE, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+        self.deleted.write(writer, TABLE)?;
         for (slice_end, pane) in &mut self.panes {
             let Pane { set, counts, present, dirty } = pane;
             let states = |ids: &[u32]| {

@@ -14,7 +14,7 @@ use arrow_select::take::take;
 use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, Schema};
 use brisk_state::row_store::SEALED_ROWS;
-use brisk_state::{ABSENT, DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
+use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
 
 pub(crate) struct RowTable {
     /// The table's name in snapshots.
@@ -317,8 +317,8 @@ impl RowTable {
     }
 
     /// The end of the table: the keys that a snapshot holds are to be named as gone.
-    pub fn drop_into(self, prefix: &[u8], deleted: &mut DeletedKeys) -> Result<()> {
-        self.dirty.drop_all(&self.keys, prefix, deleted)
+    pub fn drop_into(self, prefix: &[u8], deleted: &mut DeletedPrefixes) {
+        self.dirty.drop_all(prefix, deleted);
     }
 
     /// Reads the rows back; `each` is given new rows with the columns that were added to them.

@@ -22,7 +22,7 @@ use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Column, DataType, Error, Result, Schema, SqlType, Watermark};
 use brisk_functions::AggregateCall;
-use brisk_state::DeletedKeys;
+use brisk_state::DeletedPrefixes;
 use chrono_tz::Tz;
 
 use crate::aggregate_set::{moved, state_columns};
@@ -214,8 +214,8 @@ struct WindowAggregate {
 /// Entries of former snapshots that are gone, by table.
 #[derive(Default)]
 struct Deleted {
-    panes: DeletedKeys,
-    accumulated: DeletedKeys,
+    panes: DeletedPrefixes,
+    accumulated: DeletedPrefixes,
 }
 
 impl Operator for WindowAggregate {
@@ -261,9 +261,8 @@ impl Operator for WindowAggregate {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         writer.put_operator_state(WATERMARK, self.watermark.to_le_bytes().to_vec())?;
-        let never = |keys: &[&[u8]]| Ok(vec![false; keys.len()]);
-        self.deleted.panes.write(writer, PANES, self.key_groups, never)?;
-        self.deleted.accumulated.write(writer, ACCUMULATED, self.key_groups, never)?;
+        self.deleted.panes.write(writer, PANES)?;
+        self.deleted.accumulated.write(writer, ACCUMULATED)?;
         for (slice, pane) in &mut self.panes {
             pane.snapshot(writer, PANES, &prefix(*slice), self.key_groups)?;
         }
@@ -387,7 +386,7 @@ impl WindowAggregate {
     fn fire_panes(&mut self, end: i64, out: &mut Output) -> Result<()> {
         let slices: Vec<Slice> = self.panes.range((end, i64::MIN)..=(end, i64::MAX)).map(|p| *p.0).collect();
         for slice in slices {
-            let pane = self.drop_pane(slice)?;
+            let pane = self.drop_pane(slice);
             self.emit(&pane, slice.1, end, out)?;
             self.layout.recycle(pane);
         }
@@ -411,7 +410,7 @@ impl WindowAggregate {
         // The oldest slice has no further window.
         let oldest: Vec<Slice> = self.panes.range(..=(start + kind.slice_ms(), i64::MAX)).map(|p| *p.0).collect();
         for slice in oldest {
-            self.drop_pane(slice)?;
+            self.drop_pane(slice);
         }
         if let Some((first, _)) = self.panes.first_key_value() {
             self.ends.insert(first.0.max(end + kind.slice_ms()));
@@ -423,7 +422,7 @@ impl WindowAggregate {
         let start = kind.window_start(end);
         let slice = (end, end - kind.slice_ms());
         if self.panes.contains_key(&slice) {
-            let mut pane = self.drop_pane(slice)?;
+            let mut pane = self.drop_pane(slice);
             match self.accumulated.get_mut(&start) {
                 Some(accumulated) => accumulated.absorb(&pane)?,
                 None => {
@@ -437,16 +436,16 @@ impl WindowAggregate {
         if end < start + kind.size_ms() {
             self.ends.insert(end + kind.slice_ms());
         } else if let Some(mut pane) = self.accumulated.remove(&start) {
-            pane.forget(&prefix((start, start)), &mut self.deleted.accumulated)?;
+            pane.forget(&prefix((start, start)), &mut self.deleted.accumulated);
         }
         Ok(())
     }
 
     /// Takes a pane out; a snapshot must name its entries as gone.
-    fn drop_pane(&mut self, slice: Slice) -> Result<Pane> {
+    fn drop_pane(&mut self, slice: Slice) -> Pane {
         let mut pane = self.panes.remove(&slice).expect("the pane is listed");
-        pane.forget(&prefix(slice), &mut self.deleted.panes)?;
-        Ok(pane)
+        pane.forget(&prefix(slice), &mut self.deleted.panes);
+        pane
     }
 
     fn emit(&self, pane: &Pane, start: i64, end: i64, out: &mut Output) -> Result<()> {

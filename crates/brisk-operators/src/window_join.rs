@@ -12,7 +12,7 @@ use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Schema, Watermark};
-use brisk_state::{DeletedKeys, IdBitmap, RowId, RowStore};
+use brisk_state::{DeletedPrefixes, IdBitmap, RowId, RowStore};
 
 use crate::join::{JoinCondition, JoinKind, Side};
 use crate::joiner::{Joiner, PAIRS_AT_ONCE, Pairs};
@@ -49,7 +49,7 @@ impl OperatorFactory for WindowJoinSpec {
             joiner: Joiner::new(self.kind, &self.left.schema, &self.right.schema, self.condition.residual.as_ref(), self.time_zone),
             clock: WallClock::new(self.zone),
             windows: BTreeMap::new(),
-            deleted: [DeletedKeys::default(), DeletedKeys::default()],
+            deleted: [DeletedPrefixes::default(), DeletedPrefixes::default()],
             now: Watermark::MIN,
             key_groups: context.key_groups,
             spec: self.clone(),
@@ -67,7 +67,7 @@ struct WindowJoin {
     clock: WallClock,
     /// Open windows by (end, start), each with its left and right rows.
     windows: BTreeMap<(i64, i64), [RowTable; 2]>,
-    deleted: [DeletedKeys; 2],
+    deleted: [DeletedPrefixes; 2],
     /// The watermark, or the clock where windows are of processing time.
     now: i64,
     key_groups: u16,
@@ -119,8 +119,7 @@ impl Operator for WindowJoin {
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         write_passed_time(writer, self.now)?;
         for (deleted, table) in self.deleted.iter_mut().zip(TABLES) {
-            // A window that was joined never opens again.
-            deleted.write(writer, table, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+            deleted.write(writer, table)?;
         }
         for (window, tables) in &mut self.windows {
             let prefix = prefix(*window);
@@ -143,7 +142,7 @@ impl Operator for WindowJoin {
     }
 
     fn state_bytes(&self) -> usize {
-        self.windows.values().flatten().map(RowTable::bytes).sum::<usize>() + self.deleted.iter().map(DeletedKeys::bytes).sum::<usize>()
+        self.windows.values().flatten().map(RowTable::bytes).sum::<usize>() + self.deleted.iter().map(DeletedPrefixes::bytes).sum::<usize>()
     }
 }
 
@@ -186,8 +185,8 @@ impl WindowJoin {
             let [left, right] = first.remove();
             self.join(&left, &right, out)?;
             let prefix = prefix(window);
-            left.drop_into(&prefix, &mut self.deleted[0])?;
-            right.drop_into(&prefix, &mut self.deleted[1])?;
+            left.drop_into(&prefix, &mut self.deleted[0]);
+            right.drop_into(&prefix, &mut self.deleted[1]);
         }
         Ok(())
     }

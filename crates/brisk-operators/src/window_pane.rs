@@ -11,7 +11,7 @@ use arrow_schema::DataType;
 use brisk_core::Result;
 use brisk_core::snapshot::SnapshotWriter;
 use brisk_functions::AggregateCall;
-use brisk_state::{DeletedKeys, DirtyKeys, KeyIndex, KeyedRows};
+use brisk_state::{DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows};
 
 use crate::aggregate_set::AggregateSet;
 use crate::batches::unnamed_batch;
@@ -162,8 +162,8 @@ impl Pane {
     }
 
     /// The pane's entries under `prefix` are to be named as gone.
-    pub fn forget(&mut self, prefix: &[u8], deleted: &mut DeletedKeys) -> Result<()> {
-        std::mem::take(&mut self.dirty).drop_all(&self.index, prefix, deleted)
+    pub fn forget(&mut self, prefix: &[u8], deleted: &mut DeletedPrefixes) {
+        std::mem::take(&mut self.dirty).drop_all(prefix, deleted);
     }
 
     /// All of the pane is new to a snapshot: it begins a life under another prefix.

@@ -9,7 +9,7 @@ use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Error, Result, Schema, Watermark};
-use brisk_state::{DeletedKeys, DirtyKeys, KeyIndex, KeyedRows, RowId, RowStore};
+use brisk_state::{DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, RowId, RowStore};
 use chrono_tz::Tz;
 
 use crate::batches::{MAX_ROWS, record_batch};
@@ -60,7 +60,7 @@ impl OperatorFactory for WindowTopNSpec {
             key_groups: context.key_groups,
             windows: BTreeMap::new(),
             watermark: Watermark::MIN,
-            deleted: DeletedKeys::default(),
+            deleted: DeletedPrefixes::default(),
             spec: self.clone(),
         }))
     }
@@ -83,7 +83,7 @@ struct WindowTopN {
     key_groups: u16,
     windows: BTreeMap<Slice, Window>,
     watermark: i64,
-    deleted: DeletedKeys,
+    deleted: DeletedPrefixes,
 }
 
 /// The candidates of one window.
@@ -119,14 +119,14 @@ impl Operator for WindowTopN {
             }
             let (slice, mut window) = first.remove_entry();
             self.emit(&window, out)?;
-            std::mem::take(&mut window.dirty).drop_all(&window.index, &prefix(slice), &mut self.deleted)?;
+            std::mem::take(&mut window.dirty).drop_all(&prefix(slice), &mut self.deleted);
         }
         out.watermark(time)
     }
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         writer.put_operator_state("watermark", self.watermark.to_le_bytes().to_vec())?;
-        self.deleted.write(writer, TABLE, self.key_groups, |keys| Ok(vec![false; keys.len()]))?;
+        self.deleted.write(writer, TABLE)?;
         for (slice, window) in &mut self.windows {
             let Window { index, store, ranked, dirty } = window;
             let rows = |ids: &[u32]| {

@@ -34,8 +34,14 @@ pub struct DirtyKeys {
 
 /// Keys to be named as gone, encoded, with their stable hashes.
 #[derive(Debug, Clone, Default)]
-pub struct DeletedKeys {
+struct DeletedKeys {
     keys: Vec<(u64, Vec<u8>)>,
+}
+
+/// Prefixes of keys that are to be named as gone all together: those of windows that have ended.
+#[derive(Debug, Clone, Default)]
+pub struct DeletedPrefixes {
+    prefixes: Vec<Vec<u8>>,
 }
 
 /// The rows of some keys, and of which key each is: its place in the ids that were asked for, ascending. Without owners
@@ -64,13 +70,14 @@ impl DirtyKeys {
     pub fn remove(&mut self, index: &KeyIndex, ids: &[u32]) -> Result<()> {
         self.dirty.remove_all(ids);
         let kept: Vec<u32> = ids.iter().copied().filter(|id| self.kept.remove(*id)).collect();
-        self.deleted.add(index, &kept, &[])
+        self.deleted.add(index, &kept)
     }
 
-    /// When the whole index is dropped: its kept keys, with `prefix`, are to be named in `deleted`.
-    pub fn drop_all(self, index: &KeyIndex, prefix: &[u8], deleted: &mut DeletedKeys) -> Result<()> {
-        let kept: Vec<u32> = self.kept.iter().collect();
-        deleted.add(index, &kept, prefix)
+    /// When all keys under `prefix` are dropped: if a snapshot holds some, the prefix is to be named in `deleted`.
+    pub fn drop_all(self, prefix: &[u8], deleted: &mut DeletedPrefixes) {
+        if self.kept.iter().next().is_some() {
+            deleted.prefixes.push(prefix.to_vec());
+        }
     }
 
     /// Writes all keys of `index` or the dirty ones, as the writer asks. `rows` gives the rows of some ids.
@@ -196,18 +203,34 @@ impl DirtyKeys {
     }
 }
 
+impl DeletedPrefixes {
+    /// Names the keys under the prefixes as gone; before anything of `table` is put.
+    pub fn write(&mut self, writer: &mut dyn SnapshotWriter, table: &str) -> Result<()> {
+        let prefixes = std::mem::take(&mut self.prefixes);
+        if writer.kind() == SnapshotKind::Full || prefixes.is_empty() {
+            return Ok(());
+        }
+        writer.supersede(table);
+        prefixes.iter().try_for_each(|prefix| writer.delete_prefix(table, prefix))
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.prefixes.iter().map(|prefix| 48 + prefix.len()).sum()
+    }
+}
+
 impl DeletedKeys {
     /// Remembers keys that are in `index` still.
-    pub fn add(&mut self, index: &KeyIndex, ids: &[u32], prefix: &[u8]) -> Result<()> {
+    fn add(&mut self, index: &KeyIndex, ids: &[u32]) -> Result<()> {
         if !ids.is_empty() {
-            let encoded = index.encoded(ids, prefix)?;
+            let encoded = index.encoded(ids, &[])?;
             self.keys.extend(ids.iter().enumerate().map(|(i, id)| (index.hash(*id), encoded.value(i).to_vec())));
         }
         Ok(())
     }
 
     /// Names the keys as gone, but for those that came back: `alive` says which have.
-    pub fn write(&mut self, writer: &mut dyn SnapshotWriter, table: &str, key_groups: u16, alive: impl Fn(&[&[u8]]) -> Result<Vec<bool>>) -> Result<()> {
+    fn write(&mut self, writer: &mut dyn SnapshotWriter, table: &str, key_groups: u16, alive: impl Fn(&[&[u8]]) -> Result<Vec<bool>>) -> Result<()> {
         let keys = std::mem::take(&mut self.keys);
         if writer.kind() == SnapshotKind::Full {
             return Ok(());
@@ -227,7 +250,7 @@ impl DeletedKeys {
         Ok(())
     }
 
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         self.keys.iter().map(|k| 48 + k.1.len()).sum()
     }
 }

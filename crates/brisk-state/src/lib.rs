@@ -19,7 +19,7 @@ pub mod row_store;
 pub mod timer_queue;
 pub mod touched_ids;
 
-pub use dirty_keys::{DeletedKeys, DirtyKeys, KeyedRows};
+pub use dirty_keys::{DeletedPrefixes, DirtyKeys, KeyedRows};
 pub use id_bitmap::IdBitmap;
 pub use key_index::{ABSENT, KeyIndex};
 pub use last_touch::LastTouch;

@@ -137,6 +137,14 @@ impl SnapshotWriter for MemoryWriter<'_> {
         Ok(())
     }
 
+    fn delete_prefix(&mut self, table: &str, prefix: &[u8]) -> Result<()> {
+        if self.put.iter().any(|(of, key)| of == table && key.starts_with(prefix)) {
+            return Err(Error::internal(format!("table {table}: keys are written and deleted in one snapshot")));
+        }
+        self.snapshot.tables.entry(table.to_owned()).or_default().retain(|key, _| !key.starts_with(prefix));
+        Ok(())
+    }
+
     fn put_operator_state(&mut self, name: &str, bytes: Vec<u8>) -> Result<()> {
         self.snapshot.operator_state.entry(self.subtask).or_default().insert(name.to_owned(), bytes);
         Ok(())

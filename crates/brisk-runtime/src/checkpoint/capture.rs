@@ -28,6 +28,8 @@ pub(crate) type Captured = (UInt16Array, BinaryArray, RecordBatch);
 pub(crate) struct TableCapture {
     pub puts: Vec<Captured>,
     pub deletes: Vec<(UInt16Array, BinaryArray)>,
+    /// All keys under these are gone.
+    pub deleted_prefixes: Vec<Vec<u8>>,
     /// Of a log.
     pub appends: Vec<Captured>,
     /// What this part says of a key counts over what earlier parts of the snapshot say.
@@ -45,7 +47,7 @@ impl Capture {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty() && t.appends.is_empty())
+        self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty() && t.deleted_prefixes.is_empty() && t.appends.is_empty())
     }
 
     fn table(&mut self, name: &str) -> &mut TableCapture {
@@ -104,6 +106,13 @@ impl SnapshotWriter for Capture {
         }
         if !keys.is_empty() && self.kind == SnapshotKind::Incremental {
             self.table(table).deletes.push((UInt16Array::from(key_groups.to_vec()), keys.clone()));
+        }
+        Ok(())
+    }
+
+    fn delete_prefix(&mut self, table: &str, prefix: &[u8]) -> Result<()> {
+        if self.kind == SnapshotKind::Incremental {
+            self.table(table).deleted_prefixes.push(prefix.to_vec());
         }
         Ok(())
     }

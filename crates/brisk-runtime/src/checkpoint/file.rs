@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use super::capture::{Capture, Captured};
 use super::store::{ObjectPlace, ObjectWriter};
 
-const MAGIC: &[u8; 8] = b"BRSKST05";
-/// The same, of columns that are packed in fewer ways: none in version 3, without letters in version 4.
-const PLAINER: [&[u8; 8]; 2] = [b"BRSKST03", b"BRSKST04"];
+const MAGIC: &[u8; 8] = b"BRSKST06";
+/// The same, without deleted prefixes, and of columns that are packed in fewer ways: none in version 3, without letters in
+/// version 4.
+const PLAINER: [&[u8; 8]; 3] = [b"BRSKST03", b"BRSKST04", b"BRSKST05"];
 /// One checksum of all of it. Version 1 knows no generations, all is of the first; version 2 no logs.
 const OLDER: [&[u8; 8]; 2] = [b"BRSKST01", b"BRSKST02"];
 /// Directory length and checksum.
@@ -46,6 +47,8 @@ const COMPRESSED_ROWS: usize = 256;
 pub(crate) enum Form {
     Put,
     Delete,
+    /// Of all keys that begin so.
+    DeletePrefix,
     /// To a log.
     Append,
 }
@@ -145,7 +148,9 @@ impl FileBuilder {
                 None => 0,
             };
             let deletes = deleted_entries(&entries.deletes)?;
-            for (form, entries) in [(Form::Put, &entries.puts), (Form::Delete, &deletes), (Form::Append, &entries.appends)] {
+            let prefixes = deleted_entries(&prefix_keys(&entries.deleted_prefixes))?;
+            let forms = [(Form::Put, &entries.puts), (Form::Delete, &deletes), (Form::DeletePrefix, &prefixes), (Form::Append, &entries.appends)];
+            for (form, entries) in forms {
                 // Nothing in a log hides anything, so all of it is of the first generation.
                 let generation = if form == Form::Append { 0 } else { generation };
                 let mut sections = Sections { entries, row: 0 };
@@ -419,7 +424,7 @@ fn has_sums(bytes: &[u8]) -> bool {
 /// The error for a file that a later program wrote, if it looks like one.
 fn of_unknown_version(bytes: &[u8]) -> Option<Error> {
     let version = std::str::from_utf8(bytes.get(..MAGIC.len())?).ok()?.strip_prefix("BRSKST")?.parse::<u8>().ok()?;
-    let known = 1..=5;
+    let known = 1..=6;
     (!known.contains(&version))
         .then(|| Error::corrupt(format!("the state file is of version {version}, this program reads up to {}", known.end())).with_remedy("use a later brisk"))
 }
@@ -473,6 +478,12 @@ fn deleted_entries(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<Capture
         Ok((groups.clone(), keys.clone(), RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options)?))
     };
     deletes.iter().map(entry).collect()
+}
+
+/// Deleted prefixes as deleted keys; their key group means nothing.
+fn prefix_keys(prefixes: &[Vec<u8>]) -> Vec<(UInt16Array, BinaryArray)> {
+    let keys = || (UInt16Array::from(vec![0; prefixes.len()]), BinaryArray::from_iter_values(prefixes));
+    (!prefixes.is_empty()).then(keys).into_iter().collect()
 }
 
 /// Replaces `out` by a stream of one batch.
@@ -548,7 +559,7 @@ mod tests {
         let (mut bytes, checksum) = sample();
         bytes[..8].copy_from_slice(b"BRSKST17");
         let error = StateFile::open(bytes.into(), checksum).unwrap_err();
-        assert_eq!(error.message, "the state file is of version 17, this program reads up to 5");
+        assert_eq!(error.message, "the state file is of version 17, this program reads up to 6");
     }
 
     /// Rows that an operator has packed go to the file as they are, beside others of their table.

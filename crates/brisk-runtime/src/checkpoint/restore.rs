@@ -3,7 +3,7 @@
 //! A chain of files is merged from the newest to the oldest, and so are the generations of a file: an entry counts unless
 //! a newer one has put or deleted its key. Files of former subtasks whose key groups this subtask does not own are not opened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -306,6 +306,9 @@ impl<'a> Merge<'a> {
                     let Entries { key_groups, keys, .. } = entries?;
                     self.hidden.add(key_groups, keys);
                 }
+                for entries in file.read(self.table, Form::DeletePrefix, generation) {
+                    self.hidden.add_prefixes(&entries?.keys);
+                }
             }
         }
     }
@@ -339,13 +342,21 @@ fn live_entries(entries: &Entries, own: &Range<u16>, hidden: &HiddenKeys) -> Res
 struct HiddenKeys {
     blocks: Vec<(UInt16Array, BinaryArray)>,
     table: HashTable<(u32, u32)>,
+    /// By length: what hidden keys begin with.
+    prefixes: BTreeMap<usize, HashSet<Box<[u8]>>>,
 }
 
 impl HiddenKeys {
+    fn add_prefixes(&mut self, prefixes: &BinaryArray) {
+        for prefix in prefixes.iter().flatten() {
+            self.prefixes.entry(prefix.len()).or_default().insert(prefix.into());
+        }
+    }
+
     fn add(&mut self, groups: UInt16Array, keys: BinaryArray) {
         let block = self.blocks.len() as u32;
         self.blocks.push((groups, keys));
-        let Self { blocks, table } = self;
+        let Self { blocks, table, .. } = self;
         let at = |&(b, r): &(u32, u32)| (blocks[b as usize].0.value(r as usize), blocks[b as usize].1.value(r as usize));
         for row in 0..blocks[block as usize].1.len() as u32 {
             let (group, key) = at(&(block, row));
@@ -361,7 +372,8 @@ impl HiddenKeys {
 
     fn contains(&self, group: u16, key: &[u8]) -> bool {
         let at = |&(b, r): &(u32, u32)| (self.blocks[b as usize].0.value(r as usize), self.blocks[b as usize].1.value(r as usize));
-        !self.table.is_empty() && self.table.find(key_hash(group, key), |e| at(e) == (group, key)).is_some()
+        let begins_so = |(length, prefixes): (&usize, &HashSet<Box<[u8]>>)| key.get(..*length).is_some_and(|start| prefixes.contains(start));
+        (!self.table.is_empty() && self.table.find(key_hash(group, key), |e| at(e) == (group, key)).is_some()) || self.prefixes.iter().any(begins_so)
     }
 }
 
@@ -379,7 +391,7 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array};
     use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 
-    /// Each file is written as `a=1 b=2 -c`, with `|` between generations; the key's first letter is its key group (a is
+    /// Each file is written as `a=1 b=2 -c ~d` (deletes `c` and what begins with `d`), with `|` between generations; the key's first letter is its key group (a is
     /// 0). Newest file last.
     fn check(files: &[&str], own: Range<u16>, expected: &str) {
         let chain: Vec<_> = files.iter().map(|text| file(text)).collect();
@@ -438,6 +450,8 @@ mod tests {
             let (group, keys) = (u16::from(key.as_bytes()[0] - b'a'), BinaryArray::from(vec![key.as_bytes()]));
             if word.starts_with('-') {
                 capture.delete("t", &[group], &keys).unwrap();
+            } else if word.starts_with('~') {
+                capture.delete_prefix("t", key.as_bytes()).unwrap();
             } else {
                 let column: ArrayRef = Arc::new(Int64Array::from(vec![value.parse::<i64>().unwrap()]));
                 capture.put("t", &[group], &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
@@ -453,6 +467,9 @@ mod tests {
         check(&["a=1", "-a", "a=2 a=3"], 0..26, "a=2 a=3");
         check(&["a=1 a=2 b=5", "a=9"], 0..26, "a=9 b=5");
         check(&["a=1", "-a a=4"], 0..26, "a=4");
+        check(&["ax=1 ay=2 bx=3", "~a az=4"], 0..26, "az=4 bx=3");
+        check(&["ax=1 bxa=2 bxb=3 by=4", "~bx ~c | by=5", "ax=6"], 0..26, "ax=6 by=5");
+        check(&["ax=1", "~a | ax=2 | ~a"], 0..26, "");
         check(&["a=1 b=2 c=3", "c=4"], 1..3, "b=2 c=4");
         check(&["a=1 b=2 | a=3 | -b c=1 | c=2 c=3"], 0..26, "a=3 c=2 c=3");
         check(&["a=1 b=2 c=3", "-a b=4 | a=5 -b | b=6 -a"], 0..26, "b=6 c=3");
