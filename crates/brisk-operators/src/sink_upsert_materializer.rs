@@ -28,6 +28,30 @@ pub struct SinkUpsertMaterializerSpec {
     pub ttl_ms: Option<i64>,
 }
 
+/// `table.exec.sink.upsert-materialize`: whether such a sink is told of changes in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UpsertMaterialize {
+    /// Where the stream's key is not the sink's.
+    #[default]
+    Auto,
+    /// Wherever the sink has a key and rows change.
+    Force,
+    None,
+}
+
+impl std::str::FromStr for UpsertMaterialize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_uppercase().as_str() {
+            "AUTO" => Ok(Self::Auto),
+            "FORCE" => Ok(Self::Force),
+            "NONE" => Ok(Self::None),
+            _ => Err("it is AUTO, FORCE or NONE".to_string()),
+        }
+    }
+}
+
 impl OperatorFactory for SinkUpsertMaterializerSpec {
     fn create(&self, context: &SubtaskContext) -> Result<Box<dyn Operator>> {
         let compared = self.input_upsert_key.clone().unwrap_or_else(|| (0..self.input.len()).collect());

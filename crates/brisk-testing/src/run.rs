@@ -217,6 +217,7 @@ impl Runner<'_> {
             watermark_every_row: options.duration_ms("pipeline.auto-watermark-interval")? == Some(0),
             now_ms: self.clock.now_ms(),
             mini_batch_rows,
+            upsert_materialize: options.get("table.exec.sink.upsert-materialize").unwrap_or("AUTO").parse().map_err(Error::invalid)?,
             not_null_enforcer: options.get("table.exec.sink.not-null-enforcer").unwrap_or("ERROR").parse().map_err(Error::invalid)?,
             duplicate_changes: options.flag("table.exec.source.cdc-events-duplicate")?.unwrap_or(false),
         })

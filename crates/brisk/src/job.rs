@@ -6,11 +6,12 @@ use brisk_core::connector::TimeSpan;
 use brisk_core::{Error, Result};
 use brisk_runtime::checkpoint::CheckpointStore;
 use brisk_runtime::job::{CheckpointMode, CheckpointOptions, JobOptions, RestartStrategy};
-use brisk_sql::physical::{NotNullEnforcer, PlannerSettings};
+use brisk_sql::physical::PlannerSettings;
 
 /// Whether state that the script has no operator for may be left behind: Flink's name, and the one it had before 2.0.
 const IGNORE_STATE: [&str; 2] = ["execution.state-recovery.ignore-unclaimed-state", "execution.savepoint.ignore-unclaimed-state"];
 const NOT_NULL_ENFORCER: &str = "table.exec.sink.not-null-enforcer";
+const UPSERT_MATERIALIZE: &str = "table.exec.sink.upsert-materialize";
 
 /// Reads options by their Flink names.
 pub struct SessionOptions<'a> {
@@ -32,16 +33,18 @@ impl SessionOptions<'_> {
             state_ttl_ms: self.span("table.exec.state.ttl")?.map(millis).filter(|ms| *ms > 0),
             idle_timeout_ms: self.span("table.exec.source.idle-timeout")?.map(millis),
             watermark_every_row: self.span("pipeline.auto-watermark-interval")?.is_some_and(|d| d.is_zero()),
-            not_null_enforcer: self.not_null_enforcer()?,
+            not_null_enforcer: self.word(NOT_NULL_ENFORCER)?,
+            upsert_materialize: self.word(UPSERT_MATERIALIZE)?,
             duplicate_changes: self.text("table.exec.source.cdc-events-duplicate").is_some_and(|v| v.eq_ignore_ascii_case("true")),
             mini_batch_rows: if mini_batch { Some(self.number("table.exec.mini-batch.size")?.unwrap_or(5000)) } else { None },
         })
     }
 
-    fn not_null_enforcer(&self) -> Result<NotNullEnforcer> {
-        match self.text(NOT_NULL_ENFORCER) {
-            Some(text) => text.parse().map_err(|e| Error::invalid(format!("'{NOT_NULL_ENFORCER}' = '{text}': {e}"))),
-            None => Ok(NotNullEnforcer::default()),
+    /// An option with a few values, or its default.
+    fn word<T: std::str::FromStr<Err = String> + Default>(&self, name: &str) -> Result<T> {
+        match self.text(name) {
+            Some(text) => text.parse().map_err(|e| Error::invalid(format!("'{name}' = '{text}': {e}"))),
+            None => Ok(T::default()),
         }
     }
 

@@ -35,6 +35,7 @@ use brisk_core::key_group::hash_bytes;
 use brisk_core::sink::Sink;
 use brisk_core::{Error, Result, Schema};
 pub use brisk_operators::not_null::NotNullEnforcer;
+pub use brisk_operators::sink_upsert_materializer::UpsertMaterialize;
 use chrono_tz::Tz;
 
 use crate::catalog::Table;
@@ -70,6 +71,8 @@ pub struct PlannerSettings {
     pub mini_batch_rows: Option<usize>,
     /// `table.exec.sink.not-null-enforcer`.
     pub not_null_enforcer: NotNullEnforcer,
+    /// `table.exec.sink.upsert-materialize`.
+    pub upsert_materialize: UpsertMaterialize,
     /// `table.exec.source.cdc-events-duplicate`: a source of changes may give a change twice.
     pub duplicate_changes: bool,
 }
@@ -120,8 +123,6 @@ struct Planner<'a> {
     scans: scan::Scans,
     /// Below the versioned side of a temporal join: every version of a row counts, not only the last of a batch.
     every_change: bool,
-    /// The sink at hand knows rows by another key than the query: what it is not told to delete would stay there.
-    other_sink_key: bool,
     /// Nodes that fold rows before an exchange.
     local_phases: HashSet<NodeId>,
     /// Sources whose late rows go to a table.
@@ -145,7 +146,6 @@ impl<'a> Planner<'a> {
             by_identity: HashMap::new(),
             scans,
             every_change: false,
-            other_sink_key: false,
             local_phases: HashSet::new(),
             late_sources: Vec::new(),
         })

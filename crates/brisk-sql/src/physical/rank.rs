@@ -54,7 +54,7 @@ impl Planner<'_> {
             end: rank.end,
             output_rank,
             input_retracts,
-            emit_update_before: need_before || (!output_rank && self.other_sink_key),
+            emit_update_before: need_before,
             output: schema.clone(),
             ttl_ms: self.settings().state_ttl_ms,
         };

@@ -9,6 +9,7 @@ use brisk_core::graph::{Distribution, NodeKind, Port, SinkNode};
 use brisk_core::sink::{Guarantee, Sink};
 use brisk_core::{Error, Result, Schema};
 use brisk_operators::not_null::NotNullSpec;
+use brisk_operators::sink_upsert_materializer::{SinkUpsertMaterializerSpec, UpsertMaterialize};
 
 use super::properties::upsert_key;
 use super::scan::{Direction, bind_encoder, describe_table};
@@ -29,18 +30,48 @@ impl Planner<'_> {
             return Err(Error::invalid(format!("table `{}` takes only insertions, but this query corrects and deletes rows it gave before", table.name))
                 .with_remedy("write to a table whose connector or format takes changes (such as debezium-json), or aggregate by window"));
         }
-        let need_before = updates && takes == ChangelogMode::Retract;
-        let key: HashSet<usize> = descriptor.primary_key.iter().copied().collect();
-        self.other_sink_key = !key.is_empty() && upsert_key(plan).is_none_or(|own| own.into_iter().collect::<HashSet<_>>() != key);
-        let stream = self.build(plan, need_before)?;
-        self.other_sink_key = false;
-        let stream = self.not_null(insert, stream);
-        let sink = connector.sink(&descriptor)?;
         let key = &descriptor.primary_key;
+        let by_key = updates && !key.is_empty();
+        let materializes = by_key && takes == ChangelogMode::Upsert && self.materializes(plan, key);
+        let stream = self.build(plan, updates && (takes == ChangelogMode::Retract || materializes))?;
+        let stream = self.not_null(insert, stream);
+        let stream = if materializes { self.upsert_materializer(&table.name, plan, key, stream) } else { stream };
+        let sink = connector.sink(&descriptor)?;
         // Changes of one key must reach the sink in order.
-        let distribution = if updates && !key.is_empty() { Distribution::Hash(key.clone()) } else { Distribution::Forward };
+        let distribution = if by_key && !materializes { Distribution::Hash(key.clone()) } else { Distribution::Forward };
         self.add_sink(&table.name, sink, stream.node, stream.schema, stream.mode, distribution, None);
         Ok(())
+    }
+
+    /// Whether the sink, which knows rows by `key`, would be left with rows that it is not told to delete.
+    fn materializes(&self, plan: &Plan, key: &[usize]) -> bool {
+        let is_other = || {
+            let set = |columns: &[usize]| columns.iter().copied().collect::<HashSet<_>>();
+            upsert_key(plan).is_none_or(|own| set(&own) != set(key))
+        };
+        match self.settings().upsert_materialize {
+            UpsertMaterialize::None => false,
+            UpsertMaterialize::Force => true,
+            UpsertMaterialize::Auto => is_other(),
+        }
+    }
+
+    fn upsert_materializer(&mut self, table: &str, plan: &Plan, key: &[usize], stream: Stream) -> Stream {
+        let schema = stream.schema.clone();
+        let own = upsert_key(plan);
+        let claimant = own.as_ref().map_or_else(|| "row".to_string(), |own| format!("[{}]", names(&schema, own)));
+        let spec = SinkUpsertMaterializerSpec { input: schema.clone(), key: key.to_vec(), input_upsert_key: own, ttl_ms: self.settings().state_ttl_ms };
+        let (distribution, parallelism) = self.by_key(key);
+        self.operator(NewOperator {
+            name: "SinkUpsertMaterializer",
+            description: format!("table={table}, key=[{}], last {claimant} of every key", names(&schema, key)),
+            factory: Arc::new(spec),
+            mode: ChangelogMode::Upsert,
+            inputs: vec![(stream, distribution)],
+            schema,
+            state: Some(format!("the rows that claim every key of the sink, {}", self.ttl_text())),
+            parallelism,
+        })
     }
 
     /// What the table declares NOT NULL and the query may give as NULL is looked at before it is written.

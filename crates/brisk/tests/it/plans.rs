@@ -2,8 +2,8 @@
 
 use super::program::{brisk, run};
 
-/// A first row is remembered by its order alone only where the sink knows rows by the query's own key, or by none: a sink with
-/// another key must be told which rows leave.
+/// A sink that knows rows by another key than the query's must be told which rows leave, in order. So a first row is remembered
+/// by its order alone only where the sink has the query's own key, or none.
 #[test]
 fn a_sink_with_a_key_of_its_own_is_told_what_leaves() {
     let dir = tempfile::tempdir().unwrap();
@@ -20,5 +20,6 @@ fn a_sink_with_a_key_of_its_own_is_told_what_leaves() {
         let explained = run(command);
         assert!(explained.stdout.contains("TopN"), "{}{}", explained.stdout, explained.stderr);
         assert_eq!(explained.stdout.contains("by its order alone"), alone, "{key}: {}", explained.stdout);
+        assert_eq!(explained.stdout.contains("SinkUpsertMaterializer"), !alone, "{key}: {}", explained.stdout);
     }
 }

@@ -56,6 +56,30 @@ fn a_script_runs_until_its_job_is_cancelled_and_again_when_resumed() {
     assert!(metrics.contains("flink_taskmanager_job_task_operator_numRecordsOut{job_name=\"shop.totals\""), "{metrics}");
 }
 
+/// The newest order of every id, shown by item: the query's key is not the table's.
+#[test]
+fn a_row_that_moves_to_another_key_leaves_its_former_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let server = start(&directory);
+    let script = "
+        SET 'execution.checkpointing.interval' = '100 ms';
+        CREATE TABLE orders (id BIGINT, item STRING, arrived AS PROCTIME()) WITH ('connector' = 'http', 'format' = 'json');
+        CREATE TABLE newest (item STRING, id BIGINT, PRIMARY KEY (item) NOT ENFORCED) WITH ('connector' = 'live');
+        INSERT INTO newest SELECT item, id FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY id ORDER BY arrived DESC) AS n FROM orders) WHERE n = 1;";
+    assert_eq!(submit(&server, "?name=shop", script), (201, json!({ "jobs": ["shop.newest"] })));
+    let post = |order: &str| assert_eq!(server.post("/ingest/orders", "", order.as_bytes()).status, 202);
+    let rows = |rows: Value| server.wait_for("/live/newest", move |t| t["rows"] == rows);
+    post(r#"{"id":1,"item":"pen"}"#);
+    rows(json!([{ "item": "pen", "id": 1 }]));
+    post(r#"{"id":1,"item":"ink"}"#);
+    rows(json!([{ "item": "ink", "id": 1 }]));
+    // Two claim one key: the later is shown, and the earlier again when that one has gone.
+    post(r#"{"id":2,"item":"ink"}"#);
+    rows(json!([{ "item": "ink", "id": 2 }]));
+    post(r#"{"id":2,"item":"cup"}"#);
+    rows(json!([{ "item": "ink", "id": 1 }, { "item": "cup", "id": 2 }]));
+}
+
 #[test]
 fn a_stopped_job_goes_on_from_its_savepoint_with_the_events_since() {
     let directory = tempfile::tempdir().expect("a directory");
