@@ -1,6 +1,7 @@
 //! The program's allocator: mimalloc, and beyond the memory limit the spill file. See the module's page.
 
 use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::{c_int, c_long};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -35,6 +36,27 @@ pub struct Spill {
     pub freed: usize,
     /// Why a piece could not be had, until it is told.
     pub failure: Option<String>,
+}
+
+/// mimalloc's number of the option `purge_delay`.
+const PURGE_DELAY: c_int = 15;
+/// Freed memory goes back to the system after so many milliseconds; by default it is one second. What an engine frees it needs again
+/// soon, and to touch memory anew costs more than most of what is done with it.
+const KEEP_MS: c_long = 10_000;
+/// The same while state is spilled: memory is short.
+const KEEP_SHORT_MS: c_long = 100;
+
+unsafe extern "C" {
+    fn mi_option_set(option: c_int, value: c_long);
+}
+
+/// How long freed memory is kept for further pieces. The environment's `MIMALLOC_PURGE_DELAY` has the last word.
+pub fn keep_freed(is_short: bool) {
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        let keep_ms = if is_short { KEEP_SHORT_MS } else { KEEP_MS };
+        // SAFETY: options may be set at any time; the number is that of one whose value is a number of milliseconds.
+        unsafe { mi_option_set(PURGE_DELAY, keep_ms) };
+    }
 }
 
 /// From now on large pieces beyond `bytes` of them go to a file in `directory`. Only the first call counts.
@@ -216,5 +238,28 @@ impl Spill {
     fn fail(&mut self, error: &std::io::Error) {
         FAILED.store(true, Ordering::Relaxed);
         self.failure = Some(error.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" {
+        fn mi_option_get(option: c_int) -> c_long;
+    }
+
+    /// Options are known by numbers, which another version of mimalloc may have changed: that of the delay is the one whose value
+    /// is a second.
+    #[test]
+    fn the_delay_is_the_option_that_is_meant() {
+        let value = |option| {
+            // SAFETY: reading an option has no effect.
+            unsafe { mi_option_get(option) }
+        };
+        let seconds: Vec<c_int> = (0..40).filter(|option| value(*option) == 1000).collect();
+        assert!(seconds.contains(&PURGE_DELAY), "{seconds:?}");
+        keep_freed(false);
+        assert_eq!(value(PURGE_DELAY), KEEP_MS);
     }
 }

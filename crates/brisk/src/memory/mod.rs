@@ -56,6 +56,7 @@ pub struct MemoryArgs {
 impl MemoryArgs {
     /// Sets the limit, by the arguments or else by the settings.
     pub fn apply(&self, settings: &MemorySettings, default_dir: &Path) -> Result<()> {
+        allocator::keep_freed(false);
         let text = self.memory_limit.as_ref().or(settings.limit.as_ref());
         let dir = self.spill_dir.as_deref().or(settings.spill_dir.as_deref()).unwrap_or(default_dir);
         match limit(text.map(String::as_str))? {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use brisk_core::{Error, Result};
 
-use super::allocator::{retry, spill_from, with_spill};
+use super::allocator::{keep_freed, retry, spill_from, with_spill};
 
 /// How often memory is looked at: while nothing is spilled, and while something is.
 const CALM: Duration = Duration::from_millis(250);
@@ -48,7 +48,7 @@ pub fn start(limit: usize, directory: &Path) -> Result<()> {
         return Ok(());
     }
     spill_from(limit / 2, directory.to_path_buf());
-    let watch = move || Watcher { limit, place: 0 }.run();
+    let watch = move || Watcher { limit, place: 0, is_short: false }.run();
     std::thread::Builder::new().name("memory".to_string()).spawn(watch).map_err(|e| Error::internal(format!("cannot start a thread: {e}")))?;
     Ok(())
 }
@@ -57,6 +57,8 @@ struct Watcher {
     limit: usize,
     /// Where in the file the next pages are taken off.
     place: usize,
+    /// Whether something was ever spilled.
+    is_short: bool,
 }
 
 impl Watcher {
@@ -65,6 +67,9 @@ impl Watcher {
             let spilling = with_spill(|s| s.mapping.is_some());
             std::thread::sleep(if spilling { BUSY } else { CALM });
             report_failure();
+            if spilling && !std::mem::replace(&mut self.is_short, true) {
+                keep_freed(true);
+            }
             if spilling {
                 self.make_room();
                 discard_unused();
