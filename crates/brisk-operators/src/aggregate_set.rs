@@ -121,6 +121,15 @@ impl AggregateSet {
         }
     }
 
+    /// Forgets all groups and keeps their room, if every accumulator can do so.
+    pub fn reset(&mut self) -> bool {
+        self.room = 0;
+        self.parts.iter_mut().all(|part| match &mut part.group.accumulators {
+            Accumulators::One(a) => a.reset(),
+            Accumulators::Shared(a) => a.reset(),
+        })
+    }
+
     pub fn bytes(&self) -> usize {
         let bytes = |part: &Part| match &part.group.accumulators {
             Accumulators::One(a) => a.bytes(),

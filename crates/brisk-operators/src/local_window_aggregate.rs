@@ -47,7 +47,7 @@ impl LocalWindowAggregate {
     fn send_all(&mut self, out: &mut Output) -> Result<()> {
         while let Some((slice, pane)) = self.panes.pop_first() {
             self.send(slice, &pane, out)?;
-            self.layout.recycle(pane);
+            self.layout.recycle(pane)?;
         }
         Ok(())
     }
@@ -75,7 +75,7 @@ impl Operator for LocalWindowAggregate {
             }
             let (slice, pane) = first.remove_entry();
             self.send(slice, &pane, out)?;
-            self.layout.recycle(pane);
+            self.layout.recycle(pane)?;
         }
         out.watermark(time)
     }

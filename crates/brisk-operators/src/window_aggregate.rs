@@ -388,7 +388,7 @@ impl WindowAggregate {
         for slice in slices {
             let pane = self.drop_pane(slice);
             self.emit(&pane, slice.1, end, out)?;
-            self.layout.recycle(pane);
+            self.layout.recycle(pane)?;
         }
         Ok(())
     }

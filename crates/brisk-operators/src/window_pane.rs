@@ -23,8 +23,8 @@ pub(crate) struct PaneLayout {
     pub retracts: bool,
     /// Whether snapshots write the panes.
     pub is_kept: bool,
-    /// The index of a pane that has ended, empty: the next one need not grow step by step.
-    pub spare: Option<KeyIndex>,
+    /// What a pane that has ended had, empty: the next one need not grow step by step.
+    pub spare: Option<(KeyIndex, AggregateSet)>,
 }
 
 pub(crate) struct Pane {
@@ -42,26 +42,22 @@ pub(crate) struct Pane {
 
 impl PaneLayout {
     pub fn pane(&mut self) -> Result<Pane> {
-        let index = match self.spare.take() {
-            Some(index) => index,
-            None => KeyIndex::new(self.key_types.clone())?,
+        let (index, set) = match self.spare.take() {
+            Some(spare) => spare,
+            None => (KeyIndex::new(self.key_types.clone())?, AggregateSet::new(&self.calls, self.retracts)?),
         };
-        Ok(Pane {
-            index,
-            set: AggregateSet::new(&self.calls, self.retracts)?,
-            counts: Vec::new(),
-            retracts: self.retracts,
-            dirty: DirtyKeys::default(),
-            is_kept: self.is_kept,
-            ids: Vec::new(),
-        })
+        Ok(Pane { index, set, counts: Vec::new(), retracts: self.retracts, dirty: DirtyKeys::default(), is_kept: self.is_kept, ids: Vec::new() })
     }
 
     /// The end of a pane, whose room is used again.
-    pub fn recycle(&mut self, pane: Pane) {
-        let mut index = pane.index;
+    pub fn recycle(&mut self, pane: Pane) -> Result<()> {
+        let Pane { mut index, mut set, .. } = pane;
         index.clear();
-        self.spare = Some(index);
+        if !set.reset() {
+            set = AggregateSet::new(&self.calls, self.retracts)?;
+        }
+        self.spare = Some((index, set));
+        Ok(())
     }
 
     /// The pane at `place`, made if it is missing.

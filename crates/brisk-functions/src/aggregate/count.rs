@@ -77,6 +77,11 @@ impl Accumulator for CountAccumulator {
         groups.iter().for_each(|&g| self.counts[g as usize] = 0);
     }
 
+    fn reset(&mut self) -> bool {
+        self.counts.clear();
+        true
+    }
+
     fn bytes(&self) -> usize {
         self.counts.capacity() * size_of::<i64>()
     }
@@ -163,6 +168,11 @@ impl SharedAccumulator for SharedCounts {
 
     fn clear(&mut self, groups: &[u32]) {
         groups.iter().for_each(|&g| self.counts[g as usize * self.views..(g as usize + 1) * self.views].fill(0));
+    }
+
+    fn reset(&mut self) -> bool {
+        self.counts.clear();
+        true
     }
 
     fn bytes(&self) -> usize {

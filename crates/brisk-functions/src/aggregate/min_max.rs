@@ -141,6 +141,11 @@ impl<T: ArrowPrimitiveType> Accumulator for Numbers<T> {
         groups.iter().for_each(|&g| self.cells[g as usize] = NumberCell::default());
     }
 
+    fn reset(&mut self) -> bool {
+        self.cells.clear();
+        true
+    }
+
     fn bytes(&self) -> usize {
         self.cells.capacity() * size_of::<NumberCell<T::Native>>()
     }

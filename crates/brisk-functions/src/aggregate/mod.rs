@@ -113,6 +113,11 @@ pub trait Accumulator: Send {
     /// Empties groups, so that their numbers can be given out again.
     fn clear(&mut self, groups: &[u32]);
 
+    /// Forgets all groups and keeps the room that they took; `false` where a kind cannot, and nothing is done.
+    fn reset(&mut self) -> bool {
+        false
+    }
+
     /// Bytes held, roughly.
     fn bytes(&self) -> usize;
 }

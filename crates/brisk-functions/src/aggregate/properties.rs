@@ -171,6 +171,10 @@ fn check(call: &AggregateCall, columns: &[ArrayRef], retract: bool, random: &mut
     fresh.resize(GROUPS as usize);
     assert_eq!(fed.values(&all).unwrap().as_ref(), fresh.values(&all).unwrap().as_ref(), "{} after clear", call.name);
     assert!(restored.bytes() > 0);
+    if restored.reset() {
+        restored.resize(GROUPS as usize);
+        assert_eq!(restored.values(&all).unwrap().as_ref(), fresh.values(&all).unwrap().as_ref(), "{} after a reset", call.name);
+    }
 }
 
 /// Rounds of growing size, with and without DISTINCT, with and without rows taken back.
@@ -311,6 +315,11 @@ fn check_shared(calls: &[AggregateCall], columns: &[ArrayRef], retract: bool, ra
             let values = found.values(view, &all).unwrap();
             assert!(close(&values, &expected), "{} as view {view}, retract {retract}, {way}: {values:?} and not {expected:?}", call.name);
         }
+    }
+    if restored.reset() {
+        restored.resize(GROUPS as usize);
+        let fresh = new(retract);
+        (0..calls.len()).for_each(|view| assert_eq!(restored.values(view, &all).unwrap().as_ref(), fresh.values(view, &all).unwrap().as_ref()));
     }
 }
 

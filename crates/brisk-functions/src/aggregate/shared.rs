@@ -29,6 +29,11 @@ pub trait SharedAccumulator: Send {
 
     fn clear(&mut self, groups: &[u32]);
 
+    /// As [`Accumulator::reset`].
+    fn reset(&mut self) -> bool {
+        false
+    }
+
     fn bytes(&self) -> usize;
 }
 

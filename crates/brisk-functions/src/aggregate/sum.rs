@@ -210,6 +210,11 @@ where
         groups.iter().for_each(|&g| self.cells[g as usize] = SumCell::default());
     }
 
+    fn reset(&mut self) -> bool {
+        self.cells.clear();
+        true
+    }
+
     fn bytes(&self) -> usize {
         self.cells.capacity() * size_of::<SumCell<T::Native>>()
     }
