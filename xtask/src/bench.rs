@@ -39,7 +39,7 @@ pub fn run(args: &[String]) -> Result<()> {
         None => build()?,
     };
     if let Some(load) = measure::load() {
-        println!("load average {load:.1}");
+        println!("load average {load:.1}, fresh memory {:.0} MB/s", measure::fresh_memory_mb_s());
     }
     match arguments.what {
         What::Nexmark => nexmark::run(&brisk, &arguments),

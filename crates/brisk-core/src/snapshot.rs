@@ -4,7 +4,8 @@
 //! - **Keyed state**: named tables of entries. An entry is a key group, a key (bytes of the operator's own choosing) and
 //!   a row of typed columns. *The key is the unit of replacement*: whatever a later snapshot writes under a key replaces
 //!   all that earlier ones wrote under it, and one key may have many rows in one snapshot (the rows of a join key). An
-//!   incremental snapshot therefore writes the keys that changed, each in full, and names the keys that are gone.
+//!   incremental snapshot therefore writes the keys that changed, each in full, and names the keys that are gone, or what
+//!   all of some that are gone begin with (the bounds of a window that has ended).
 //!   It may do so in **parts**: a part that was written ahead of the barrier holds some keys as they were then, and a key
 //!   that changed afterwards is written again, which supersedes what the earlier part says of it. So a task can write
 //!   most of a large state between two batches, a little at a time, and finds little left to do at the barrier.

@@ -14,11 +14,12 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::UInt32Array;
+use arrow_array::{ArrayRef, UInt32Array};
 use brisk_core::connector::TableDescriptor;
 use brisk_core::format::{Encoder, EncoderFactory};
 use brisk_core::operator::SubtaskContext;
@@ -167,10 +168,15 @@ impl SinkWriter for FileWriter {
         if self.setup.partition_columns.is_empty() {
             self.write_to(String::new(), batch)?;
         } else {
-            for (directory, rows) in self.divide(batch)? {
-                let part = batch.take(&UInt32Array::from(rows))?;
-                let columns = part.rows.project(&self.setup.data_columns)?;
-                self.write_to(directory, &part.with_rows(columns))?;
+            let data = batch.with_rows(batch.rows.project(&self.setup.data_columns)?);
+            for (directory, ranges) in self.divide(batch)? {
+                match ranges.as_slice() {
+                    [one] => self.write_to(directory, &data.slice(one.start, one.len()))?,
+                    many => {
+                        let rows = many.iter().cloned().flatten().map(|row| row as u32);
+                        self.write_to(directory, &data.take(&UInt32Array::from_iter_values(rows))?)?;
+                    }
+                }
             }
         }
         self.roll()
@@ -200,20 +206,15 @@ impl SinkWriter for FileWriter {
 }
 
 impl FileWriter {
-    /// The rows of every partition, by its directory.
-    fn divide(&self, batch: &ChangelogBatch) -> Result<HashMap<String, Vec<u32>>> {
-        let shown = self.setup.partition_columns.iter().map(|c| Display::new(batch.column(*c))).collect::<Result<Vec<_>>>()?;
-        let mut parts: HashMap<String, Vec<u32>> = HashMap::new();
-        let mut directory = String::new();
-        for row in 0..batch.num_rows() {
-            directory.clear();
-            partition::write_directory(&self.setup.partition_names, &shown, row, &self.setup.partition_default, &mut directory);
-            match parts.get_mut(&directory) {
-                Some(rows) => rows.push(row as u32),
-                None => {
-                    parts.insert(directory.clone(), vec![row as u32]);
-                }
-            }
+    /// The rows of every partition, by its directory. Rows of one partition mostly follow one another, so names are made of runs.
+    fn divide(&self, batch: &ChangelogBatch) -> Result<HashMap<String, Vec<Range<usize>>>> {
+        let columns: Vec<ArrayRef> = self.setup.partition_columns.iter().map(|c| batch.column(*c).clone()).collect();
+        let shown = columns.iter().map(Display::new).collect::<Result<Vec<_>>>()?;
+        let mut parts: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+        for run in arrow_ord::partition::partition(&columns)?.ranges() {
+            let mut directory = String::new();
+            partition::write_directory(&self.setup.partition_names, &shown, run.start, &self.setup.partition_default, &mut directory);
+            parts.entry(directory).or_default().push(run);
         }
         Ok(parts)
     }

@@ -68,6 +68,9 @@ impl CsvEncoder {
         if unquoted || matches!(cells.kind, Kind::Float32(_) | Kind::Float64(_)) {
             return self.write_value(cells, row, out);
         }
+        if let Kind::Text(values) = &cells.kind {
+            return self.write_text(values.value(row).as_bytes(), out);
+        }
         let mut text = std::mem::take(&mut self.scratch);
         text.clear();
         self.write_value(cells, row, &mut text);
@@ -112,7 +115,9 @@ impl CsvEncoder {
 
     fn write_text(&self, text: &[u8], out: &mut Vec<u8>) {
         let Some(quote) = self.dialect.quote else { return self.write_escaped(text, None, out) };
-        let long = std::str::from_utf8(text).map_or(text.len(), |t| t.chars().count()) > CHECKED_BYTES_MAX;
+        // Counted in characters, of which each begins with a byte that is no continuation.
+        let characters = || text.iter().filter(|b| **b & 0xc0 != 0x80).count();
+        let long = text.len() > CHECKED_BYTES_MAX && (text.len() > 4 * CHECKED_BYTES_MAX || characters() > CHECKED_BYTES_MAX);
         if !long && text.iter().all(|b| *b >= self.safe_from) {
             return out.extend_from_slice(text);
         }
@@ -122,12 +127,14 @@ impl CsvEncoder {
     }
 
     fn write_escaped(&self, text: &[u8], quote: Option<u8>, out: &mut Vec<u8>) {
-        for b in text {
-            if Some(*b) == quote || Some(*b) == self.dialect.escape {
-                out.push(self.dialect.escape.unwrap_or(*b));
-            }
-            out.push(*b);
+        let Some(first) = quote.or(self.dialect.escape) else { return out.extend_from_slice(text) };
+        let mut rest = text;
+        while let Some(place) = memchr::memchr2(first, self.dialect.escape.unwrap_or(first), rest) {
+            out.extend_from_slice(&rest[..place]);
+            out.extend_from_slice(&[self.dialect.escape.unwrap_or(rest[place]), rest[place]]);
+            rest = &rest[place + 1..];
         }
+        out.extend_from_slice(rest);
     }
 }
 

@@ -80,16 +80,35 @@ pub(crate) fn write_i64(value: i64, out: &mut Vec<u8>) {
     write_u64(value.unsigned_abs(), out);
 }
 
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n] = [b'0' + (n / 10) as u8, b'0' + (n % 10) as u8];
+        n += 1;
+    }
+    pairs
+};
+
+/// The last two digits of a number.
+#[inline]
+pub(crate) fn two_digits(value: u32) -> [u8; 2] {
+    PAIRS[(value % 100) as usize]
+}
+
 pub(crate) fn write_u64(mut value: u64, out: &mut Vec<u8>) {
     let mut digits = [0u8; 20];
     let mut start = digits.len();
-    loop {
+    while value >= 10 {
+        start -= 2;
+        digits[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+        value /= 100;
+    }
+    // One digit is left, or none after the last pair.
+    if value > 0 || start == digits.len() {
         start -= 1;
-        digits[start] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
+        digits[start] = b'0' + value as u8;
     }
     out.extend_from_slice(&digits[start..]);
 }
@@ -183,6 +202,20 @@ mod tests {
         check(1e300, "1.0E300");
         check(f64::NAN, "NaN");
         check(f64::NEG_INFINITY, "-Infinity");
+    }
+
+    #[test]
+    fn integers_are_written_digit_by_digit() {
+        let powers = (0..20).map(|n| 10u64.pow(n));
+        let around = powers.flat_map(|p| [p - 1, p, p + 1, p / 2, p.saturating_mul(9)]);
+        for value in around.chain(0..2000).chain([u64::MAX, u64::MAX / 7]) {
+            let mut out = Vec::new();
+            write_u64(value, &mut out);
+            assert_eq!(out, value.to_string().as_bytes());
+        }
+        let mut out = Vec::new();
+        write_i64(i64::MIN, &mut out);
+        assert_eq!(out, i64::MIN.to_string().as_bytes());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A timestamp is days since 1970-01-01 and nanoseconds of the day until the column's unit is known.
 
-use super::number::{write_padded, write_u64};
+use super::number::{two_digits, write_padded};
 
 /// How timestamps are written: `2020-01-01 10:00:00.5` or `2020-01-01T10:00:00.5`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -271,6 +271,10 @@ pub(crate) fn parse_timestamp(text: &[u8], standard: Standard, zoned: bool) -> O
 
 pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
     let (year, month, day) = civil_from_days(days);
+    if (0..=9999).contains(&year) {
+        let ([a, b], [c, d], [e, f], [g, h]) = (two_digits(year as u32 / 100), two_digits(year as u32), two_digits(month), two_digits(day));
+        return out.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h]);
+    }
     if year > 9999 {
         out.push(b'+');
     } else if year < 0 {
@@ -285,26 +289,20 @@ pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) {
 
 /// `HH:mm:ss`, and the fraction without its trailing zeros.
 pub(crate) fn write_time(nanos: i64, out: &mut Vec<u8>) {
-    let seconds = (nanos / 1_000_000_000) as u64;
-    write_padded(seconds / 3600, 2, out);
-    out.push(b':');
-    write_padded(seconds / 60 % 60, 2, out);
-    out.push(b':');
-    write_padded(seconds % 60, 2, out);
-    let mut fraction = (nanos % 1_000_000_000) as u64;
+    let seconds = (nanos / 1_000_000_000) as u32;
+    let ([a, b], [c, d], [e, f]) = (two_digits(seconds / 3600), two_digits(seconds / 60 % 60), two_digits(seconds % 60));
+    out.extend_from_slice(&[a, b, b':', c, d, b':', e, f]);
+    let fraction = (nanos % 1_000_000_000) as u32;
     if fraction == 0 {
         return;
     }
-    let mut digits = 9;
-    while fraction.is_multiple_of(10) {
-        fraction /= 10;
-        digits -= 1;
+    let mut digits = [b'.'; 10];
+    digits[1] = b'0' + (fraction / 100_000_000) as u8;
+    for (pair, divisor) in digits[2..].as_chunks_mut::<2>().0.iter_mut().zip([1_000_000, 10_000, 100, 1]) {
+        *pair = two_digits(fraction / divisor);
     }
-    out.push(b'.');
-    if digits == 1 {
-        return write_u64(fraction, out);
-    }
-    write_padded(fraction, digits, out);
+    let used = digits.iter().rposition(|b| *b != b'0').map_or(0, |last| last + 1);
+    out.extend_from_slice(&digits[..used]);
 }
 
 pub(crate) fn write_timestamp(count: i64, unit: Unit, standard: Standard, zoned: bool, out: &mut Vec<u8>) {
