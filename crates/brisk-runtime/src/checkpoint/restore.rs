@@ -324,7 +324,8 @@ impl Iterator for Merge<'_> {
 
 fn live_entries(entries: &Entries, own: &Range<u16>, hidden: &HiddenKeys) -> Result<Option<(BinaryArray, RecordBatch)>> {
     let groups = entries.key_groups.values();
-    let live = |i: usize| own.contains(&groups[i]) && !hidden.contains(groups[i], entries.keys.value(i));
+    let visible = hidden.visible(&entries.key_groups, &entries.keys);
+    let live = |i: usize| own.contains(&groups[i]) && visible.as_ref().is_none_or(|visible| visible[i]);
     let mask = BooleanArray::from_iter((0..groups.len()).map(|i| Some(live(i))));
     match mask.true_count() {
         0 => Ok(None),
@@ -341,9 +342,16 @@ fn live_entries(entries: &Entries, own: &Range<u16>, hidden: &HiddenKeys) -> Res
 #[derive(Default)]
 struct HiddenKeys {
     blocks: Vec<(UInt16Array, BinaryArray)>,
-    table: HashTable<(u32, u32)>,
+    table: HashTable<HiddenKey>,
     /// By length: what hidden keys begin with.
     prefixes: BTreeMap<usize, HashSet<Box<[u8]>>>,
+}
+
+/// Where a key is. With its hash, so that neither a growing table nor most look-ups read the key.
+struct HiddenKey {
+    hash: u32,
+    block: u32,
+    row: u32,
 }
 
 impl HiddenKeys {
@@ -354,31 +362,44 @@ impl HiddenKeys {
     }
 
     fn add(&mut self, groups: UInt16Array, keys: BinaryArray) {
+        let hashes = key_hashes(&groups, &keys);
         let block = self.blocks.len() as u32;
         self.blocks.push((groups, keys));
         let Self { blocks, table, .. } = self;
-        let at = |&(b, r): &(u32, u32)| (blocks[b as usize].0.value(r as usize), blocks[b as usize].1.value(r as usize));
-        for row in 0..blocks[block as usize].1.len() as u32 {
-            let (group, key) = at(&(block, row));
-            let hash = key_hash(group, key);
-            if table.find(hash, |e| at(e) == (group, key)).is_none() {
-                table.insert_unique(hash, (block, row), |e| {
-                    let (group, key) = at(e);
-                    key_hash(group, key)
-                });
+        let at = |block: u32, row: u32| (blocks[block as usize].0.value(row as usize), blocks[block as usize].1.value(row as usize));
+        table.reserve(hashes.len(), |known| spread(known.hash));
+        for (row, hash) in (0u32..).zip(hashes) {
+            let same = |known: &HiddenKey| known.hash == hash && at(known.block, known.row) == at(block, row);
+            if table.find(spread(hash), same).is_none() {
+                table.insert_unique(spread(hash), HiddenKey { hash, block, row }, |known| spread(known.hash));
             }
         }
     }
 
-    fn contains(&self, group: u16, key: &[u8]) -> bool {
-        let at = |&(b, r): &(u32, u32)| (self.blocks[b as usize].0.value(r as usize), self.blocks[b as usize].1.value(r as usize));
-        let begins_so = |(length, prefixes): (&usize, &HashSet<Box<[u8]>>)| key.get(..*length).is_some_and(|start| prefixes.contains(start));
-        (!self.table.is_empty() && self.table.find(key_hash(group, key), |e| at(e) == (group, key)).is_some()) || self.prefixes.iter().any(begins_so)
+    /// For every key whether it is not hidden; `None` if none is.
+    fn visible(&self, groups: &UInt16Array, keys: &BinaryArray) -> Option<Vec<bool>> {
+        if self.table.is_empty() && self.prefixes.is_empty() {
+            return None;
+        }
+        let at =
+            |known: &HiddenKey| (self.blocks[known.block as usize].0.value(known.row as usize), self.blocks[known.block as usize].1.value(known.row as usize));
+        let begins_so = |key: &[u8]| self.prefixes.iter().any(|(length, prefixes)| key.get(..*length).is_some_and(|start| prefixes.contains(start)));
+        let is_visible = |(row, hash): (usize, u32)| {
+            let (group, key) = (groups.value(row), keys.value(row));
+            let is_known = self.table.find(spread(hash), |known| known.hash == hash && at(known) == (group, key)).is_some();
+            !is_known && !begins_so(key)
+        };
+        Some(key_hashes(groups, keys).into_iter().enumerate().map(is_visible).collect())
     }
 }
 
-fn key_hash(group: u16, key: &[u8]) -> u64 {
-    mix(hash_bytes(key), u64::from(group))
+/// The hash that the table wants, whose highest and lowest bits it looks at.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
+}
+
+fn key_hashes(groups: &UInt16Array, keys: &BinaryArray) -> Vec<u32> {
+    (0..keys.len()).map(|row| mix(hash_bytes(keys.value(row)), u64::from(groups.value(row))) as u32).collect()
 }
 
 #[cfg(test)]
