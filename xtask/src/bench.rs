@@ -33,13 +33,17 @@ pub fn run(args: &[String]) -> Result<()> {
     if let Some(rest) = args.split_first().filter(|(first, _)| *first == "files").map(|(_, rest)| rest) {
         return files::run(rest);
     }
+    if args == [measure::TOUCH] {
+        measure::touch();
+        return Ok(());
+    }
     let arguments = Arguments::parse(args)?;
     let brisk = match &arguments.binary {
         Some(path) => path.clone(),
         None => build()?,
     };
     if let Some(load) = measure::load() {
-        println!("load average {load:.1}, fresh memory {:.0} MB/s", measure::fresh_memory_mb_s());
+        println!("load average {load:.1}, fresh memory {:.0} MB/s", measure::fresh_memory_mb_s()?);
     }
     match arguments.what {
         What::Nexmark => nexmark::run(&brisk, &arguments),
