@@ -67,10 +67,7 @@ impl Planner<'_> {
             rank.end,
             if spec.keeps_order_alone() { ", by its order alone" } else { "" }
         );
-        let input = match rank.end <= MOST_LOCAL_ROWS && !input_retracts && !is_of_first_rows && !spec.order.is_empty() {
-            true => self.local_top_n("LocalTopN", &description, input, &spec.partition, spec.order.clone(), rank.end as usize, false),
-            false => input,
-        };
+        let input = if is_of_first_rows { input } else { self.first_half("LocalTopN", &description, input, &spec) };
         let kept = match spec.keeps_order_alone() {
             true => "the order of the first row".to_string(),
             false if input_retracts => "all rows".to_string(),
@@ -88,6 +85,14 @@ impl Planner<'_> {
         }))
     }
 
+    /// The first half of a Top-N of append-only rows.
+    pub(super) fn first_half(&mut self, name: &str, description: &str, input: Stream, spec: &TopNSpec) -> Stream {
+        match spec.end <= MOST_LOCAL_ROWS && !spec.input_retracts && !spec.order.is_empty() {
+            true => self.local_top_n(name, description, input, &spec.partition, spec.order.clone(), spec.end as usize, false),
+            false => input,
+        }
+    }
+
     /// With several subtasks, drops rows before the exchange that cannot be among the first.
     #[allow(clippy::too_many_arguments)]
     fn local_top_n(
@@ -100,7 +105,9 @@ impl Planner<'_> {
         limit: usize,
         later_wins_ties: bool,
     ) -> Stream {
-        if self.settings().parallelism == 1 || self.settings().state_ttl_ms.is_some() {
+        // All rows in one subtask go to one subtask: nothing is exchanged.
+        let in_one = partition.is_empty() && self.graph.nodes[input.node].parallelism == Some(1);
+        if self.settings().parallelism == 1 || self.settings().state_ttl_ms.is_some() || in_one {
             return input;
         }
         let schema = input.schema.clone();

@@ -49,9 +49,11 @@ impl Planner<'_> {
             ttl_ms: self.settings().state_ttl_ms,
         };
         let state = if input_retracts { "all rows" } else { "the rows that are in" };
+        let description = format!("order=[{text}], offset={}, limit={}", sort.offset, limit_text(sort.limit));
+        let input = self.first_half("LocalSortLimit", &description, input, &spec);
         Ok(self.operator(NewOperator {
             name: "SortLimit",
-            description: format!("order=[{text}], offset={}, limit={}", sort.offset, limit_text(sort.limit)),
+            description,
             factory: Arc::new(spec),
             inputs: vec![(input, Distribution::Single)],
             schema,
