@@ -121,7 +121,7 @@ impl AggregateSet {
         }
     }
 
-    /// Forgets all groups and keeps their room, if every accumulator can do so.
+    /// Forgets all groups and keeps their room; `false` where an accumulator cannot, then the set is of no use any more.
     pub fn reset(&mut self) -> bool {
         self.room = 0;
         self.parts.iter_mut().all(|part| match &mut part.group.accumulators {

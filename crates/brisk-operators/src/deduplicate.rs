@@ -8,6 +8,8 @@ use brisk_core::{ChangelogBatch, Result, Schema};
 use crate::deduplicate_first::{FirstByArrival, FirstByTime};
 use crate::deduplicate_last::LastByTime;
 use crate::latest_rows::{Change, LatestRows, Slot, Telling};
+use crate::local_top_n::LocalTopNSpec;
+use crate::sort_key::SortKey;
 use crate::time_attribute::{TimeAttribute, rowtimes};
 
 /// ROW_NUMBER() OVER (PARTITION BY key ORDER BY time) = 1 over append-only input. The output has the input's columns.
@@ -36,6 +38,19 @@ impl DeduplicateSpec {
     /// Whether a key's time is all that is remembered: of the last row by event time, where nobody wants the row before.
     pub fn keeps_times(&self) -> bool {
         self.keep_last && !self.emit_update_before && self.time != TimeAttribute::Processing
+    }
+
+    /// The half before an exchange, if there can be one: not where every change counts, nor where the first row must not be late,
+    /// which only the second half knows.
+    pub fn local(&self) -> Option<LocalTopNSpec> {
+        let order = match self.time {
+            TimeAttribute::Processing => Vec::new(),
+            // A NULL goes on, to the error that it is.
+            TimeAttribute::Event { column } if self.keep_last => vec![SortKey { nulls_first: true, ..SortKey::descending(column) }],
+            TimeAttribute::Event { .. } => return None,
+        };
+        let spec = || LocalTopNSpec { input: self.input.clone(), partition: self.key.clone(), order, limit: 1, later_wins_ties: self.keep_last };
+        (!self.every_change && self.ttl_ms.is_none()).then(spec)
     }
 }
 

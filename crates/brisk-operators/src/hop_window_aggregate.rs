@@ -272,7 +272,7 @@ impl Operator for HopWindowAggregate {
                 Ok(KeyedRows::one_each(unnamed_batch(columns)?))
             };
             let prefix = prefix((*slice_end, slice_end - self.kind.slice_ms()));
-            dirty.write_some(writer, TABLE, (&self.index, present.ids()), &prefix, self.key_groups, states)?;
+            dirty.write_some(writer, TABLE, (&self.index, |all| all.insert_all(present.ids())), &prefix, self.key_groups, states)?;
         }
         Ok(())
     }

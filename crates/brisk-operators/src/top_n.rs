@@ -19,6 +19,7 @@ use brisk_core::operator::{Operator, SubtaskContext};
 use brisk_core::{Error, Result, Schema};
 use brisk_state::{RowId, RowStore};
 
+use crate::local_top_n::LocalTopNSpec;
 use crate::rank_key::{BytesKey, IntegerKey, RankKeyKind, TwoIntegers};
 use crate::sort_key::SortKey;
 use append_only::AppendOnly;
@@ -48,11 +49,21 @@ pub struct TopNSpec {
     pub ttl_ms: Option<i64>,
 }
 
+/// The most rows of a partition for a half before an exchange: batches have some thousand rows.
+const MOST_LOCAL_ROWS: usize = 1000;
+
 impl TopNSpec {
     /// Whether of the first row of a partition no more is remembered than what it is ordered by.
     pub fn keeps_order_alone(&self) -> bool {
         let only_first = (self.start, self.end) == (1, 1) && !self.output_rank;
         only_first && !self.emit_update_before && !self.input_retracts && !self.order.is_empty()
+    }
+
+    /// The half before an exchange, where there can be one that drops rows worth the work.
+    pub fn local(&self) -> Option<LocalTopNSpec> {
+        let can = !self.input_retracts && self.ttl_ms.is_none() && !self.order.is_empty();
+        let limit = usize::try_from(self.end).ok().filter(|end| can && *end <= MOST_LOCAL_ROWS)?;
+        Some(LocalTopNSpec { input: self.input.clone(), partition: self.partition.clone(), order: self.order.clone(), limit, later_wins_ties: false })
     }
 }
 

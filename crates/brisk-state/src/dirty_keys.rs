@@ -108,41 +108,25 @@ impl DirtyKeys {
         key_groups: u16,
         rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
-        if writer.kind() == SnapshotKind::Full {
-            self.dirty.copy_from(index.live());
-            self.next = 0;
-        }
-        self.write_dirty(writer, table, index, prefix, key_groups, rows)
+        self.write_some(writer, table, (index, |all| all.copy_from(index.live())), prefix, key_groups, rows)
     }
 
-    /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `all` are the ids of this one, which only a
-    /// full snapshot needs.
+    /// As [`DirtyKeys::write_prefixed`], where several tables share an index: `add_all` adds the ids of this one to an empty set, for a
+    /// full snapshot.
     pub fn write_some(
         &mut self,
         writer: &mut dyn SnapshotWriter,
         table: &str,
-        (index, all): (&KeyIndex, &[u32]),
-        prefix: &[u8],
-        key_groups: u16,
-        rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
-    ) -> Result<()> {
-        if writer.kind() == SnapshotKind::Full {
-            self.dirty.clear();
-            self.dirty.insert_all(all);
-            self.next = 0;
-        }
-        self.write_dirty(writer, table, index, prefix, key_groups, rows)
-    }
-
-    fn write_dirty(
-        &mut self,
-        writer: &mut dyn SnapshotWriter,
-        table: &str,
-        index: &KeyIndex,
+        (index, add_all): (&KeyIndex, impl FnOnce(&mut IdBitmap)),
         prefix: &[u8],
         key_groups: u16,
         mut rows: impl FnMut(&[u32]) -> Result<KeyedRows>,
     ) -> Result<()> {
+        if writer.kind() == SnapshotKind::Full {
+            self.dirty.clear();
+            add_all(&mut self.dirty);
+            self.next = 0;
+        }
         let (ids, begins_anew) = self.next_part(index, writer.room());
         if begins_anew && !ids.is_empty() {
             writer.supersede(table);

@@ -211,10 +211,16 @@ impl FileWriter {
         let columns: Vec<ArrayRef> = self.setup.partition_columns.iter().map(|c| batch.column(*c).clone()).collect();
         let shown = columns.iter().map(Display::new).collect::<Result<Vec<_>>>()?;
         let mut parts: HashMap<String, Vec<Range<usize>>> = HashMap::new();
+        let mut directory = String::new();
         for run in arrow_ord::partition::partition(&columns)?.ranges() {
-            let mut directory = String::new();
+            directory.clear();
             partition::write_directory(&self.setup.partition_names, &shown, run.start, &self.setup.partition_default, &mut directory);
-            parts.entry(directory).or_default().push(run);
+            match parts.get_mut(&directory) {
+                Some(runs) => runs.push(run),
+                None => {
+                    parts.insert(directory.clone(), vec![run]);
+                }
+            }
         }
         Ok(parts)
     }

@@ -25,7 +25,7 @@ use crate::checkpoint::manifest::{Blob, SourceManifest};
 use crate::checkpoint::writer::Part;
 use crate::clock::monotonic_ns;
 use crate::control::Request;
-use crate::source::alignment::{Pace, Seat};
+use crate::source::alignment::{Ahead, Seat};
 use crate::task::{Errand, Hold, TaskContext};
 
 pub(crate) use decode::Decoding;
@@ -45,7 +45,6 @@ pub(crate) struct SourceTask {
     pub decoding: Decoding,
     pub watermarks: SplitWatermarks,
     pub seat: Option<Seat>,
-    pub pace: Option<Pace>,
     pub bounded: bool,
     pub progress: Arc<SourceProgress>,
     pub hold: Hold,
@@ -100,13 +99,15 @@ impl SourceTask {
         let goes_on_after = self.context.prepare(&mut self.chain)?;
         let now_ms = self.context.now_ms();
         self.run_timers(now_ms)?;
-        if self.seat.as_ref().is_some_and(Seat::is_ahead) {
-            self.rest(now_ms)?;
-            self.context.wait(ALIGNMENT_WAIT)?;
-            return Ok(Read::More);
-        }
-        if self.pace.as_ref().is_some_and(Pace::is_ahead) {
-            self.context.wait(PACE_WAIT)?;
+        match self.seat.as_ref().and_then(Seat::ahead) {
+            Some(Ahead::Stop) => {
+                self.rest(now_ms)?;
+                self.context.wait(ALIGNMENT_WAIT)?;
+                return Ok(Read::More);
+            }
+            // Who sends nothing to others has nobody keep anything for it.
+            Some(Ahead::Rest) if !self.chain.exits.is_empty() => self.context.wait(PACE_WAIT)?,
+            _ => {}
         }
         let max_wait = self.max_wait(now_ms);
         let polled = self.reader.poll(goes_on_after.map_or(max_wait, |wait| wait.min(max_wait)))?;
@@ -185,11 +186,8 @@ impl SourceTask {
 
     fn emit_watermark(&mut self, watermark: Option<Watermark>, now_ms: i64) -> Result<()> {
         let Some(watermark) = watermark else { return Ok(()) };
-        if let Some(seat) = &self.seat {
+        if let Some(seat) = &mut self.seat {
             seat.report(watermark);
-        }
-        if let Some(pace) = &mut self.pace {
-            pace.report(watermark);
         }
         self.hold.touch(now_ms);
         self.chain.watermark(watermark, now_ms)
@@ -265,11 +263,8 @@ impl SourceTask {
         self.chain.flush(self.context.now_ms())?;
         self.chain.signal(&Message::End)?;
         self.context.ended()?;
-        if let Some(seat) = &self.seat {
+        if let Some(seat) = &mut self.seat {
             seat.leave();
-        }
-        if let Some(pace) = &mut self.pace {
-            pace.report(Watermark::Idle);
         }
         self.watermarks.clear();
         loop {

@@ -79,22 +79,6 @@ impl Planner<'_> {
         }))
     }
 
-    pub(super) fn local_phase(&mut self, name: &str, description: &str, input: Stream, factory: Arc<dyn OperatorFactory>, schema: Schema) -> Stream {
-        let parallelism = self.graph.nodes[input.node].parallelism;
-        let stream = self.operator(NewOperator {
-            name,
-            description: description.to_string(),
-            factory,
-            mode: Self::mode(false, false),
-            inputs: vec![(input, Distribution::Forward)],
-            schema,
-            state: None,
-            parallelism,
-        });
-        self.local_phases.insert(stream.node);
-        stream
-    }
-
     fn window_aggregate(&mut self, plan: &Plan, aggregate: &Aggregate, windowed: WindowedAggregate) -> Result<Stream> {
         // A window function directly below is absorbed: rows go into slices instead of being given columns and copied.
         let absorbed = absorb(aggregate, &windowed);

@@ -237,6 +237,23 @@ impl<'a> Planner<'a> {
         node
     }
 
+    /// Adds an operator that folds or drops rows of each subtask before an exchange.
+    fn local_phase(&mut self, name: &str, description: &str, input: Stream, factory: Arc<dyn OperatorFactory>, schema: Schema) -> Stream {
+        let parallelism = self.graph.nodes[input.node].parallelism;
+        let stream = self.operator(NewOperator {
+            name,
+            description: description.to_string(),
+            factory,
+            mode: Self::mode(false, false),
+            inputs: vec![(input, Distribution::Forward)],
+            schema,
+            state: None,
+            parallelism,
+        });
+        self.local_phases.insert(stream.node);
+        stream
+    }
+
     /// The identity of a node as its consumers see it: a local phase is planned or not by the parallelism, so it is seen
     /// through, and state is found again at another parallelism.
     fn identity_of(&self, node: NodeId) -> &str {

@@ -8,7 +8,6 @@ use brisk_operators::deduplicate::DeduplicateSpec;
 use brisk_operators::first_pairs::FirstOfKey;
 use brisk_operators::local_top_n::LocalTopNSpec;
 use brisk_operators::sort_key::SortKey as OperatorSortKey;
-use brisk_operators::time_attribute::TimeAttribute as OperatorTime;
 use brisk_operators::top_n::TopNSpec;
 use brisk_operators::window_top_n::WindowTopNSpec;
 
@@ -67,7 +66,7 @@ impl Planner<'_> {
             rank.end,
             if spec.keeps_order_alone() { ", by its order alone" } else { "" }
         );
-        let input = if is_of_first_rows { input } else { self.first_half("LocalTopN", &description, input, &spec) };
+        let input = self.local_top_n("LocalTopN", &description, input, spec.local().filter(|_| !is_of_first_rows));
         let kept = match spec.keeps_order_alone() {
             true => "the order of the first row".to_string(),
             false if input_retracts => "all rows".to_string(),
@@ -85,33 +84,14 @@ impl Planner<'_> {
         }))
     }
 
-    /// The first half of a Top-N of append-only rows.
-    pub(super) fn first_half(&mut self, name: &str, description: &str, input: Stream, spec: &TopNSpec) -> Stream {
-        match spec.end <= MOST_LOCAL_ROWS && !spec.input_retracts && !spec.order.is_empty() {
-            true => self.local_top_n(name, description, input, &spec.partition, spec.order.clone(), spec.end as usize, false),
-            false => input,
-        }
-    }
-
     /// With several subtasks, drops rows before the exchange that cannot be among the first.
-    #[allow(clippy::too_many_arguments)]
-    fn local_top_n(
-        &mut self,
-        name: &str,
-        description: &str,
-        input: Stream,
-        partition: &[usize],
-        order: Vec<OperatorSortKey>,
-        limit: usize,
-        later_wins_ties: bool,
-    ) -> Stream {
-        // All rows in one subtask go to one subtask: nothing is exchanged.
-        let in_one = partition.is_empty() && self.graph.nodes[input.node].parallelism == Some(1);
-        if self.settings().parallelism == 1 || self.settings().state_ttl_ms.is_some() || in_one {
+    pub(super) fn local_top_n(&mut self, name: &str, description: &str, input: Stream, spec: Option<LocalTopNSpec>) -> Stream {
+        let Some(spec) = spec.filter(|_| self.settings().parallelism > 1) else { return input };
+        if spec.partition.is_empty() && self.graph.nodes[input.node].parallelism == Some(1) {
+            // All rows in one subtask go to one subtask: nothing is exchanged.
             return input;
         }
         let schema = input.schema.clone();
-        let spec = LocalTopNSpec { input: schema.clone(), partition: partition.to_vec(), order, limit, later_wins_ties };
         self.local_phase(name, description, input, Arc::new(spec), schema)
     }
 
@@ -197,15 +177,7 @@ impl Planner<'_> {
             if self.every_change { ", every change" } else { "" },
             if keeps_times { ", by time alone" } else { "" }
         );
-        // The order that the operator goes by, if it is known before the watermark: the first row by event time must not be late.
-        let order = match spec.time {
-            OperatorTime::Processing => Some(Vec::new()),
-            OperatorTime::Event { column } => keep_last.then(|| vec![OperatorSortKey { nulls_first: true, ..OperatorSortKey::descending(column) }]),
-        };
-        let input = match order.filter(|_| !self.every_change) {
-            Some(order) => self.local_top_n("LocalDeduplicate", &description, input, &spec.key, order, 1, keep_last),
-            None => input,
-        };
+        let input = self.local_top_n("LocalDeduplicate", &description, input, spec.local());
         Ok(self.operator(NewOperator {
             name: "Deduplicate",
             description,
@@ -221,10 +193,6 @@ impl Planner<'_> {
 
 /// A join remembers the sort keys of so many rows a key.
 const MOST_FIRST_ROWS: u64 = 16;
-
-/// The most rows of a partition that a Top-N may keep for a first half before the exchange to be worth it: batches have some
-/// thousand rows.
-const MOST_LOCAL_ROWS: u64 = 1000;
 
 /// What a Top-N over a run of projections asks of the join below, if its partitions are the join's keys.
 fn first_of_key(rank: &Rank, join: &Join, run: &CalcRun) -> Option<First> {

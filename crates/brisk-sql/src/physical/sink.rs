@@ -45,14 +45,11 @@ impl Planner<'_> {
 
     /// Whether the sink, which knows rows by `key`, would be left with rows that it is not told to delete.
     fn materializes(&self, plan: &Plan, key: &[usize]) -> bool {
-        let is_other = || {
-            let set = |columns: &[usize]| columns.iter().copied().collect::<HashSet<_>>();
-            upsert_key(plan).is_none_or(|own| set(&own) != set(key))
-        };
+        let set = |columns: &[usize]| columns.iter().copied().collect::<HashSet<_>>();
         match self.settings().upsert_materialize {
             UpsertMaterialize::None => false,
             UpsertMaterialize::Force => true,
-            UpsertMaterialize::Auto => is_other(),
+            UpsertMaterialize::Auto => upsert_key(plan).is_none_or(|own| set(&own) != set(key)),
         }
     }
 

@@ -50,7 +50,7 @@ impl Planner<'_> {
         };
         let state = if input_retracts { "all rows" } else { "the rows that are in" };
         let description = format!("order=[{text}], offset={}, limit={}", sort.offset, limit_text(sort.limit));
-        let input = self.first_half("LocalSortLimit", &description, input, &spec);
+        let input = self.local_top_n("LocalSortLimit", &description, input, spec.local());
         Ok(self.operator(NewOperator {
             name: "SortLimit",
             description,
