@@ -1,6 +1,6 @@
 //! What checkpoints cost: queries with one every second against one at the end alone and against none, and a million groups
-//! that all change. What the last one costs does not grow with the events, so `loss` compares with
-//! the runs that take it alone.
+//! that all change. What the last one costs does not grow with the events, so `loss` compares with the runs that take
+//! it alone.
 //!
 //! The times of the checkpoints are those that brisk logs; `stop` is the longest time for which any task was stopped in
 //! one piece while events came. The checkpoint of the ended job, for which nothing is written ahead, is told beside it.

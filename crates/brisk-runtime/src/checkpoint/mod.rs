@@ -34,11 +34,12 @@
 //! ```
 //!
 //! The first two columns of a section are the key group (UInt16) and the key (Binary); the table's own columns follow but
-//! in a `delete` or `deleteprefix` section. The key is the unit of replacement: what a newer file puts or deletes under a key hides all older
-//! entries under it; a deleted prefix hides all that begin with it, whatever the key group. A file has generations of a table (0 where none is named): a later one is as a newer file. Within a
-//! generation puts count over deletes. A table that is a log has only `append` sections, none of which hides another.
-//! Older versions are still read: 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one generation; the checksum of 1 and 2 is that of all
-//! before it.
+//! in a `delete` or `deleteprefix` section. The key is the unit of replacement: what a newer file puts or deletes under a key
+//! hides all older entries under it; a deleted prefix hides all that begin with it, whatever the key group. A file has
+//! generations of a table (0 where none is named): a later one is as a newer file. Within a generation puts count over
+//! deletes. A table that is a log has only `append` sections, none of which hides another.
+//! Older versions are still read: 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one
+//! generation; the checksum of 1 and 2 is that of all before it.
 //!
 //! # The manifest, version 1
 //!

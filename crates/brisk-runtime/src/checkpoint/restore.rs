@@ -412,8 +412,8 @@ mod tests {
     use arrow_array::{ArrayRef, Int64Array};
     use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
 
-    /// Each file is written as `a=1 b=2 -c ~d` (deletes `c` and what begins with `d`), with `|` between generations; the key's first letter is its key group (a is
-    /// 0). Newest file last.
+    /// Each file is written as `a=1 b=2 -c ~d` (deletes `c` and what begins with `d`), with `|` between generations; the key's first
+    /// letter is its key group (a is 0). Newest file last.
     fn check(files: &[&str], own: Range<u16>, expected: &str) {
         let chain: Vec<_> = files.iter().map(|text| file(text)).collect();
         let out: Vec<_> = Merge::new(&chain, "t", &own).collect::<Result<_>>().unwrap();
