@@ -33,15 +33,17 @@ pub fn run(args: &[String]) -> Result<()> {
     if let Some(rest) = args.split_first().filter(|(first, _)| *first == "files").map(|(_, rest)| rest) {
         return files::run(rest);
     }
-    if args == [measure::TOUCH] {
-        measure::touch();
-        return Ok(());
+    if let [word, megabytes] = args
+        && word == measure::TOUCH
+    {
+        return measure::touch(megabytes);
     }
     let arguments = Arguments::parse(args)?;
     let brisk = match &arguments.binary {
         Some(path) => path.clone(),
         None => build()?,
     };
+    measure::warm_before_each(arguments.warm_mb);
     if let Some(load) = measure::load() {
         println!("load average {load:.1}, fresh memory {:.0} MB/s", measure::fresh_memory_mb_s()?);
     }

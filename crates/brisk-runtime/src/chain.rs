@@ -79,7 +79,7 @@ impl Chain {
                 below.send_watermark(&link.targets, Watermark::Time(link.watermark_out))?;
             }
         }
-        self.exits.iter_mut().for_each(Exit::release);
+        self.tell();
         Ok(())
     }
 
@@ -109,8 +109,17 @@ impl Chain {
     /// Emits what the units hold back and somebody may be waiting for.
     pub fn release(&mut self, now_ms: i64) -> Result<()> {
         (0..self.links.len()).try_for_each(|i| self.flow(now_ms).release(i))?;
-        self.exits.iter_mut().for_each(Exit::release);
+        self.tell();
         Ok(())
+    }
+
+    /// Whether consumers that wait do not know yet of what was sent to them.
+    pub fn owes(&self) -> bool {
+        self.exits.iter().any(Exit::owes)
+    }
+
+    pub fn tell(&mut self) {
+        self.exits.iter_mut().for_each(Exit::tell);
     }
 
     /// The earliest timer of any operator.

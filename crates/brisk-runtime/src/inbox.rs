@@ -40,6 +40,13 @@ pub(crate) struct Limit {
     pub bytes: usize,
 }
 
+/// Of a message.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    rows: usize,
+    bytes: usize,
+}
+
 struct State {
     queues: Vec<Queue>,
     /// The queue to look at first.
@@ -84,16 +91,23 @@ impl Inbox {
 
     /// Waits for room; the time is added to `waited_ns`. Fails when the job is cancelled.
     pub fn send(&self, channel: usize, message: Message, waited_ns: &Counter) -> Result<()> {
-        let reader_waits = self.put(channel, message, waited_ns, |state| std::mem::take(&mut state.reader_waits))?;
-        if reader_waits {
-            self.readable.notify_one();
+        let size = size(&message);
+        let mut state = lock(&self.state);
+        if !state.queues[channel].has_room(size, self.limit) {
+            state = self.wait_for_room(state, channel, size, waited_ns);
         }
-        Ok(())
+        self.push(state, channel, (message, size), false)
     }
 
-    /// As [`Inbox::send`], but a reader that waits goes on waiting until something else comes or [`Inbox::notify`] is called.
-    pub fn send_quietly(&self, channel: usize, message: Message, waited_ns: &Counter) -> Result<()> {
-        self.put(channel, message, waited_ns, |_| ())
+    /// Gives the message back if there is no room. `quietly`: a reader that waits goes on waiting until something else comes or
+    /// [`Inbox::notify`] is called.
+    pub fn offer(&self, channel: usize, message: Message, quietly: bool) -> Result<Option<Message>> {
+        let size = size(&message);
+        let state = lock(&self.state);
+        if !state.queues[channel].has_room(size, self.limit) {
+            return Ok(Some(message));
+        }
+        self.push(state, channel, (message, size), quietly).map(|()| None)
     }
 
     /// Tells a reader that waits of what was sent quietly.
@@ -103,28 +117,25 @@ impl Inbox {
         }
     }
 
-    fn put<T>(&self, channel: usize, message: Message, waited_ns: &Counter, then: impl FnOnce(&mut State) -> T) -> Result<T> {
-        let (rows, bytes) = match &message {
-            Message::Batch(batch) => (batch.num_rows(), batch_bytes(batch)),
-            _ => (0, 0),
-        };
-        let mut state = lock(&self.state);
-        if !state.queues[channel].has_room(rows, bytes, self.limit) {
-            state = self.wait_for_room(state, channel, (rows, bytes), waited_ns);
-        }
+    fn push(&self, mut state: MutexGuard<'_, State>, channel: usize, (message, size): (Message, Size), quietly: bool) -> Result<()> {
         if state.closed {
             return Err(cancelled());
         }
         let queue = &mut state.queues[channel];
-        queue.rows += rows;
-        queue.bytes += bytes;
-        queue.messages.push_back((message, bytes));
-        Ok(then(&mut state))
+        queue.rows += size.rows;
+        queue.bytes += size.bytes;
+        queue.messages.push_back((message, size.bytes));
+        let wake = !quietly && std::mem::take(&mut state.reader_waits);
+        drop(state);
+        if wake {
+            self.readable.notify_one();
+        }
+        Ok(())
     }
 
-    fn wait_for_room<'a>(&'a self, mut state: MutexGuard<'a, State>, channel: usize, need: (usize, usize), waited_ns: &Counter) -> MutexGuard<'a, State> {
+    fn wait_for_room<'a>(&'a self, mut state: MutexGuard<'a, State>, channel: usize, need: Size, waited_ns: &Counter) -> MutexGuard<'a, State> {
         let from = monotonic_ns();
-        while !state.closed && !state.queues[channel].has_room(need.0, need.1, self.limit) {
+        while !state.closed && !state.queues[channel].has_room(need, self.limit) {
             if std::mem::take(&mut state.reader_waits) {
                 // All that is there was sent quietly.
                 self.readable.notify_one();
@@ -226,8 +237,8 @@ impl State {
 }
 
 impl Queue {
-    fn has_room(&self, rows: usize, bytes: usize, limit: Limit) -> bool {
-        let fits = self.rows + rows <= limit.rows && self.bytes + bytes <= limit.bytes && self.messages.len() < MAX_MESSAGES;
+    fn has_room(&self, more: Size, limit: Limit) -> bool {
+        let fits = self.rows + more.rows <= limit.rows && self.bytes + more.bytes <= limit.bytes && self.messages.len() < MAX_MESSAGES;
         fits || self.messages.is_empty()
     }
 
@@ -238,6 +249,13 @@ impl Queue {
             self.bytes -= bytes;
         }
         message
+    }
+}
+
+fn size(message: &Message) -> Size {
+    match message {
+        Message::Batch(batch) => Size { rows: batch.num_rows(), bytes: batch_bytes(batch) },
+        _ => Size { rows: 0, bytes: 0 },
     }
 }
 
@@ -312,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sent_quietly_wakes_nobody_until_there_is_no_room() {
+    fn what_is_offered_quietly_wakes_nobody_until_somebody_needs_room() {
         let inbox = Arc::new(inbox(1, 10));
         let reader = std::thread::spawn({
             let inbox = inbox.clone();
@@ -321,9 +339,11 @@ mod tests {
         while !inbox.is_settled() {
             std::thread::yield_now();
         }
-        inbox.send_quietly(0, Message::Batch(rows(10)), &Counter::default()).unwrap();
+        assert!(inbox.offer(0, Message::Batch(rows(10)), true).unwrap().is_none());
         assert!(lock(&inbox.state).reader_waits && !inbox.is_settled());
-        inbox.send_quietly(0, Message::Batch(rows(1)), &Counter::default()).unwrap();
+        let refused = inbox.offer(0, Message::Batch(rows(1)), true).unwrap().expect("no room");
+        assert!(lock(&inbox.state).reader_waits);
+        inbox.send(0, refused, &Counter::default()).unwrap();
         assert!(reader.join().unwrap());
     }
 

@@ -89,7 +89,8 @@ impl InputTask {
     /// Handles one message; `false` at the end of all inputs.
     fn turn(&mut self) -> Result<bool> {
         let goes_on_after = if self.stopping { None } else { self.context.prepare(&mut self.chain)? };
-        let timeout = self.timeout().into_iter().chain(goes_on_after).min();
+        let owes = self.chain.owes();
+        let timeout = if owes { Some(Duration::ZERO) } else { self.timeout().into_iter().chain(goes_on_after).min() };
         let input = self.gate.receive(timeout, !self.hold.is_held())?;
         let now_ms = self.context.now_ms();
         match input {
@@ -107,6 +108,7 @@ impl InputTask {
             }
             Input::Barrier(barrier) => self.barrier(barrier)?,
             Input::End => return Ok(false),
+            Input::Timeout if owes => self.chain.tell(),
             Input::Timeout if self.hold.is_held() => self.release(now_ms)?,
             Input::Timeout | Input::Woken | Input::Nothing => {}
         }

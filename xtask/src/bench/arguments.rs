@@ -24,6 +24,8 @@ pub const USAGE: &str = "usage: cargo xtask bench [what] [options] [q0 q5 ...]
                      package apache-flink-libraries. Needs Java 17
   --nexmark PATH     with --flink: a jar or folder of the classes of github.com/nexmark/nexmark, whose generator Flink
                      then runs, and brisk its own, instead of reading files
+  --warm MB          touch so much memory right before each run, so that runs differ less on a virtual machine whose
+                     host takes back what nobody uses; Flink's too, which uses up to 8000
   --binary PATH      measure this program instead of building one";
 
 /// All that Flink runs: it refuses q6.
@@ -51,6 +53,7 @@ pub struct Arguments {
     pub flink: Option<PathBuf>,
     /// Of Flink's generator.
     pub nexmark: Option<PathBuf>,
+    pub warm_mb: usize,
     pub binary: Option<PathBuf>,
     pub queries: Vec<u32>,
 }
@@ -81,6 +84,7 @@ impl Arguments {
             files: false,
             flink: None,
             nexmark: None,
+            warm_mb: 0,
             binary: None,
             queries: Vec::new(),
         };
@@ -102,6 +106,7 @@ impl Arguments {
                 "--files" => parsed.files = true,
                 "--flink" => parsed.flink = Some(value()?.into()),
                 "--nexmark" => parsed.nexmark = Some(value()?.into()),
+                "--warm" => parsed.warm_mb = value()?.parse().context("--warm")?,
                 "--binary" => parsed.binary = Some(value()?.into()),
                 query => match query.strip_prefix('q').and_then(|n| n.parse().ok()) {
                     Some(n) if QUERIES.contains(&n) => parsed.queries.push(n),

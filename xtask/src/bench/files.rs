@@ -9,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::measure::{Cost, measure};
+use super::measure::{self, Cost, measure};
 use super::queries::root;
 
 pub const USAGE: &str = "usage: cargo xtask bench files [options] [json | parquet | QUERY ...]
@@ -18,6 +18,7 @@ pub const USAGE: &str = "usage: cargo xtask bench files [options] [json | parque
   --runs N           of which the median counts (3)
   --duckdb PYTHON    run DuckDB as well: a Python that has the packages duckdb and pyarrow
   --write            only write the files, and say where
+  --warm MB          touch so much memory right before each run, DuckDB's too
   --binary PATH      measure this program instead of building one
 The queries are projection, filter, tumble, hop and distinct.";
 
@@ -82,6 +83,7 @@ struct Arguments {
     runs: usize,
     duckdb: Option<PathBuf>,
     write: bool,
+    warm_mb: usize,
     binary: Option<PathBuf>,
     formats: Vec<&'static str>,
     queries: Vec<&'static Query>,
@@ -89,7 +91,7 @@ struct Arguments {
 
 impl Arguments {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut parsed = Self { bids: 5_000_000, threads: 2, runs: 3, duckdb: None, write: false, binary: None, formats: Vec::new(), queries: Vec::new() };
+        let mut parsed = Self { bids: 5_000_000, threads: 2, runs: 3, duckdb: None, write: false, warm_mb: 0, binary: None, formats: Vec::new(), queries: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().with_context(|| format!("{arg} needs a value\n{USAGE}"));
@@ -99,6 +101,7 @@ impl Arguments {
                 "--runs" => parsed.runs = value()?.parse().context("--runs")?,
                 "--duckdb" => parsed.duckdb = Some(value()?.into()),
                 "--write" => parsed.write = true,
+                "--warm" => parsed.warm_mb = value()?.parse().context("--warm")?,
                 "--binary" => parsed.binary = Some(value()?.into()),
                 "json" => parsed.formats.push("json"),
                 "parquet" => parsed.formats.push("parquet"),
@@ -134,6 +137,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     println!("{} bids, {BIDS_A_SECOND} a second of event time, {} threads, median of {}", arguments.bids, arguments.threads, arguments.runs);
     println!("{}", files.density(&brisk)?);
+    measure::warm_before_each(arguments.warm_mb);
     let idle = match &arguments.duckdb {
         Some(python) => {
             Some(median(arguments.runs, || measure(Command::new(python).args(["-c", "import duckdb, pyarrow; duckdb.sql('SELECT 1').fetchall()"])))?)

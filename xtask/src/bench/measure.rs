@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -39,25 +40,39 @@ pub fn load() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
-/// Megabytes a second of memory that is touched for the first time since it was asked for. A virtual machine whose own memory comes
-/// from elsewhere only then gives a tenth of what it gives for memory that another process has just used, and a query that keeps
-/// much costs accordingly. Another process touches it, since what this one has had counts as the peak of those it starts.
+/// Megabytes a second of memory that is touched for the first time since it was asked for. A virtual machine that gives memory
+/// nobody uses back to its host within seconds ("free page reporting") gives a twentieth of what it gives for memory that another
+/// process has just used, and a query that keeps much costs accordingly.
 pub fn fresh_memory_mb_s() -> Result<f64> {
-    let output = Command::new(std::env::current_exe()?).args(["bench", TOUCH]).output().context("cannot start myself")?;
+    touch_elsewhere(256)
+}
+
+/// How much memory is touched right before each process that is measured, in MB, so that it finds what has just been used.
+static WARM_MB: AtomicUsize = AtomicUsize::new(0);
+
+pub fn warm_before_each(megabytes: usize) {
+    WARM_MB.store(megabytes, Relaxed);
+}
+
+/// Another process does it, since what this one has had counts as the peak of those it starts.
+fn touch_elsewhere(megabytes: usize) -> Result<f64> {
+    let output = Command::new(std::env::current_exe()?).args(["bench", TOUCH, &megabytes.to_string()]).output().context("cannot start myself")?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
 }
 
-/// The command of that process.
+/// The command of that process, followed by how many MB.
 pub const TOUCH: &str = "touch";
 
-pub fn touch() {
-    const BYTES: usize = 256 << 20;
+/// Touches so much memory and prints how many MB a second that were.
+pub fn touch(megabytes: &str) -> Result<()> {
     const PAGE: usize = 4096;
+    let bytes = megabytes.parse::<usize>().context("how many MB to touch")? << 20;
     let begin = Instant::now();
-    let mut memory = vec![0u8; BYTES];
+    let mut memory = vec![0u8; bytes];
     memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = 1);
     std::hint::black_box(&memory);
-    println!("{}", BYTES as f64 / 1e6 / begin.elapsed().as_secs_f64());
+    println!("{}", bytes as f64 / 1e6 / begin.elapsed().as_secs_f64());
+    Ok(())
 }
 
 /// Runs a command to its end, its output unseen but for errors.
@@ -72,6 +87,10 @@ pub fn measure_log(command: &mut Command, log: &Path) -> Result<(Cost, String)> 
 }
 
 fn measure_with(command: &mut Command, errors: Stdio) -> Result<Cost> {
+    let warm = WARM_MB.load(Relaxed);
+    if warm > 0 {
+        touch_elsewhere(warm)?;
+    }
     let begin = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().with_context(|| format!("cannot start {command:?}"))?;
     let pid = libc::pid_t::try_from(child.id()).context("a process id")?;

@@ -4,7 +4,8 @@
 //! one producer where rows may be corrected, always take the same way, so corrections arrive in order.
 //!
 //! To wake a thread costs as much as hundreds of rows, and most watermarks complete nothing. So a consumer that waits is not
-//! woken for a watermark if it was just told of another; at the latest the next [`Exit::release`] does that.
+//! woken for a watermark or a few rows if it was just told of others; it is told as soon as this task has nothing else to do or
+//! has to wait itself ([`Exit::tell`]), and at the latest with the first message after some milliseconds.
 
 mod hash;
 
@@ -24,13 +25,15 @@ pub(crate) struct Exit {
     route: Route,
     /// Of the task's first node: takes the time spent waiting for room.
     metrics: Arc<TaskMetrics>,
-    /// When consumers were last told of a watermark, and whether they have yet to be told of one.
-    told_ns: u64,
+    /// When consumers were last told of something, and whether they have yet to be told of what came later.
+    told_ns: Option<u64>,
     owes: bool,
 }
 
-/// Consumers that wait are told of watermarks once in this time, or when the task releases what it holds.
-const TELL_NS: u64 = 1_000_000;
+/// Consumers that wait are told once in this time, if the task is busy for so long.
+const TELL_NS: u64 = 4_000_000;
+/// So many rows are told of at once.
+const MANY_ROWS: usize = 4096;
 
 /// One producer's place in a consumer's inbox.
 pub(crate) struct Sender {
@@ -49,57 +52,115 @@ pub(crate) enum Route {
 
 impl Exit {
     pub fn new(targets: Vec<Sender>, route: Route, metrics: Arc<TaskMetrics>) -> Self {
-        Self { targets, route, metrics, told_ns: 0, owes: false }
+        Self { targets, route, metrics, told_ns: None, owes: false }
     }
 
     pub fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
-        let waited = &self.metrics.backpressured_ns;
+        let quietly = batch.num_rows() < MANY_ROWS && self.told_lately();
         match &mut self.route {
-            Route::Fixed(target) => self.targets[*target].send(Message::Batch(batch), waited),
+            Route::Fixed(target) => {
+                let target = *target;
+                self.send(target, Message::Batch(batch), quietly)?;
+            }
             Route::Hash(router) => {
                 for (target, part) in router.split(batch)? {
-                    self.targets[target].send(Message::Batch(part), waited)?;
+                    self.send(target, Message::Batch(part), quietly)?;
                 }
-                Ok(())
             }
-            Route::Broadcast => send_to_all(&self.targets, &Message::Batch(batch), waited),
+            Route::Broadcast => self.send_to_all(&Message::Batch(batch), quietly)?,
             Route::RoundRobin(next) => {
                 let target = *next;
                 *next = (target + 1) % self.targets.len();
-                self.targets[target].send(Message::Batch(batch), waited)
+                self.send(target, Message::Batch(batch), quietly)?;
             }
         }
+        self.sent(quietly);
+        Ok(())
     }
 
     /// Anything but rows.
     pub fn signal(&mut self, message: &Message) -> Result<()> {
-        let waited = &self.metrics.backpressured_ns;
-        if let Message::Watermark(_) = message {
-            let now_ns = monotonic_ns();
-            if now_ns < self.told_ns + TELL_NS {
-                self.owes = true;
-                return self.targets.iter().try_for_each(|t| t.inbox.send_quietly(t.channel, message.clone(), waited));
-            }
-            self.told_ns = now_ns;
-        }
-        self.owes = false;
-        send_to_all(&self.targets, message, waited)
+        let quietly = matches!(message, Message::Watermark(_)) && self.told_lately();
+        self.send_to_all(message, quietly)?;
+        self.sent(quietly);
+        Ok(())
     }
 
-    /// Tells consumers of watermarks that were sent without waking them.
-    pub fn release(&mut self) {
+    /// Whether consumers that wait do not know of something that was sent.
+    pub fn owes(&self) -> bool {
+        self.owes
+    }
+
+    /// Tells them.
+    pub fn tell(&mut self) {
         if std::mem::take(&mut self.owes) {
             self.targets.iter().for_each(|t| t.inbox.notify());
         }
     }
-}
 
-impl Sender {
-    fn send(&self, message: Message, waited_ns: &brisk_core::metrics::Counter) -> Result<()> {
-        self.inbox.send(self.channel, message, waited_ns)
+    fn told_lately(&self) -> bool {
+        self.told_ns.is_some_and(|told_ns| monotonic_ns() < told_ns + TELL_NS)
+    }
+
+    fn sent(&mut self, quietly: bool) {
+        if quietly {
+            self.owes = true;
+        } else {
+            self.tell();
+            self.told_ns = Some(monotonic_ns());
+        }
+    }
+
+    fn send(&mut self, target: usize, message: Message, quietly: bool) -> Result<()> {
+        let Sender { inbox, channel } = &self.targets[target];
+        let Some(message) = inbox.offer(*channel, message, quietly)? else { return Ok(()) };
+        // Who waits for one consumer lets no other wait for what it has.
+        self.tell();
+        let Sender { inbox, channel } = &self.targets[target];
+        inbox.send(*channel, message, &self.metrics.backpressured_ns)
+    }
+
+    fn send_to_all(&mut self, message: &Message, quietly: bool) -> Result<()> {
+        (0..self.targets.len()).try_for_each(|target| self.send(target, message.clone(), quietly))
     }
 }
 
-fn send_to_all(targets: &[Sender], message: &Message, waited_ns: &brisk_core::metrics::Counter) -> Result<()> {
-    targets.iter().try_for_each(|t| t.send(message.clone(), waited_ns))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    use crate::inbox::{Limit, Received};
+    use crate::job_tests::rows;
+
+    #[test]
+    fn a_busy_task_tells_of_many_rows_at_once_and_of_few_when_it_has_time() {
+        let inbox = Arc::new(Inbox::new(1, Limit { rows: 1 << 20, bytes: 1 << 30 }));
+        let targets = vec![Sender { inbox: inbox.clone(), channel: 0 }];
+        let mut exit = Exit::new(targets, Route::Fixed(0), Arc::default());
+        exit.batch(rows(1)).unwrap();
+        assert!(!exit.owes(), "the first is told at once");
+        exit.told_ns = Some(u64::MAX - TELL_NS);
+        exit.batch(rows(2)).unwrap();
+        exit.signal(&Message::Watermark(brisk_core::Watermark::Time(1))).unwrap();
+        assert!(exit.owes());
+        exit.tell();
+        assert!(!exit.owes());
+        exit.batch(rows(3)).unwrap();
+        assert!(exit.owes());
+        exit.batch(rows(MANY_ROWS)).unwrap();
+        assert!(!exit.owes());
+        exit.told_ns = Some(u64::MAX - TELL_NS);
+        exit.signal(&Message::End).unwrap();
+        assert!(!exit.owes(), "what is no watermark is told at once");
+        let mut counts = Vec::new();
+        loop {
+            match inbox.receive(&[false], Some(Duration::ZERO), true).unwrap() {
+                Received::Batches(_, batches) => counts.extend(batches.iter().map(ChangelogBatch::num_rows)),
+                Received::Message(..) => {}
+                _ => break,
+            }
+        }
+        assert_eq!(counts, [1, 2, 3, MANY_ROWS]);
+    }
 }

@@ -110,8 +110,13 @@ impl SourceTask {
             _ => {}
         }
         let max_wait = self.max_wait(now_ms);
-        let polled = self.reader.poll(goes_on_after.map_or(max_wait, |wait| wait.min(max_wait)))?;
-        self.take(polled)
+        let owes = self.chain.owes();
+        let wait = if owes { Duration::ZERO } else { goes_on_after.map_or(max_wait, |wait| wait.min(max_wait)) };
+        match self.reader.poll(wait)? {
+            Poll::Idle if owes => self.chain.tell(),
+            polled => return self.take(polled),
+        }
+        Ok(Read::More)
     }
 
     fn take(&mut self, polled: Poll) -> Result<Read> {
