@@ -18,6 +18,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::BooleanArray;
+use arrow_buffer::BooleanBuffer;
+
 use crate::metrics::TaskMetrics;
 use crate::snapshot::{SnapshotReader, SnapshotWriter};
 use crate::{ChangelogBatch, Result, Watermark};
@@ -79,6 +82,11 @@ pub struct Output<'a> {
 pub trait Collector {
     fn batch(&mut self, batch: ChangelogBatch) -> Result<()>;
 
+    /// The rows that are set in `kept`: some, but not all.
+    fn filter(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        self.batch(batch.filter(&BooleanArray::new(kept.clone(), None))?)
+    }
+
     fn watermark(&mut self, watermark: Watermark) -> Result<()>;
 
     /// Rows of an input that came too late and are not part of any result.
@@ -107,6 +115,15 @@ impl<'a> Output<'a> {
             return Ok(());
         }
         self.downstream.batch(batch)
+    }
+
+    /// Sends the rows on that are set in `kept`. An exchange copies them only once.
+    pub fn filter(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        match kept.count_set_bits() {
+            0 => Ok(()),
+            all if all == batch.num_rows() => self.downstream.batch(batch),
+            _ => self.downstream.filter(batch, kept),
+        }
     }
 
     pub fn watermark(&mut self, time: i64) -> Result<()> {

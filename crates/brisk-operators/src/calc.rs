@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::SchemaRef;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
@@ -28,8 +28,10 @@ pub struct CalcSpec {
 
 impl OperatorFactory for CalcSpec {
     fn create(&self, _context: &SubtaskContext) -> Result<Box<dyn Operator>> {
+        let program = Program::new(self.filter.as_ref(), &self.projections);
         Ok(Box::new(Calc {
-            program: Program::new(self.filter.as_ref(), &self.projections),
+            only_picks: program.only_picks(),
+            program,
             schema: self.output.to_arrow(),
             evaluator: Evaluator::new(self.time_zone),
             uses_watermark: self.filter.iter().chain(&self.projections).any(uses_watermark),
@@ -39,20 +41,37 @@ impl OperatorFactory for CalcSpec {
 
 struct Calc {
     program: Program,
+    /// Columns are passed as they are, and what is filtered is copied by who takes it.
+    only_picks: bool,
     schema: SchemaRef,
     evaluator: Evaluator,
     /// Whether CURRENT_WATERMARK is asked for: then the watermark is the one thing to remember.
     uses_watermark: bool,
 }
 
+impl Calc {
+    fn rows(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<RecordBatch> {
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?)
+    }
+}
+
 impl Operator for Calc {
     fn on_batch(&mut self, _input: usize, batch: ChangelogBatch, out: &mut Output) -> Result<()> {
-        let result = self.evaluator.run(&self.program, &batch.rows, out.processing_time_ms())?;
+        let now_ms = out.processing_time_ms();
+        if self.only_picks {
+            let picked = self.evaluator.select(&self.program, &batch.rows, now_ms)?;
+            let rows = ChangelogBatch { rows: self.rows(picked.columns, picked.rows)?, kinds: batch.kinds };
+            return match picked.kept {
+                Some(kept) => out.filter(rows, &kept),
+                None => out.batch(rows),
+            };
+        }
+        let result = self.evaluator.run(&self.program, &batch.rows, now_ms)?;
         if result.rows == 0 {
             return Ok(());
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(result.rows));
-        let rows = RecordBatch::try_new_with_options(Arc::clone(&self.schema), result.columns, &options)?;
+        let rows = self.rows(result.columns, result.rows)?;
         out.batch(match (batch.kinds, result.kept) {
             (None, _) => ChangelogBatch::append(rows),
             (Some(kinds), None) => ChangelogBatch { rows, kinds: Some(kinds) },

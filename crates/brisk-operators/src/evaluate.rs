@@ -32,6 +32,11 @@ impl Evaluator {
         program.run(rows, &self.context(now_ms))
     }
 
+    /// As [`Evaluator::run`], with columns of all rows.
+    pub fn select(&self, program: &Program, rows: &RecordBatch, now_ms: i64) -> Result<Outcome> {
+        program.select(rows, &self.context(now_ms))
+    }
+
     /// One array, as long as the batch.
     pub fn array(&self, expr: &Expr, rows: &RecordBatch, now_ms: i64) -> Result<ArrayRef> {
         expr.evaluate_array(rows, &self.context(now_ms))

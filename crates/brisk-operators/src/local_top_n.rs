@@ -7,7 +7,8 @@
 //! Where nearly all rows go on, the work is in vain, and most batches are passed as they are; some are looked at again, since
 //! the data may change (adaptive partial aggregation, as in Trino).
 
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::ArrayRef;
+use arrow_buffer::BooleanBuffer;
 use brisk_core::graph::OperatorFactory;
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::{ChangelogBatch, Result, Schema};
@@ -40,8 +41,12 @@ struct LocalTopN<K> {
     partition: Vec<usize>,
     order: RankOrder,
     index: KeyIndex,
+    limit: usize,
+    ties: Ties,
     /// Rows are named by their number in the batch at hand.
     ranked: RankedRows<K>,
+    /// Where only one row of a partition counts: the first so far, by id of the partition.
+    best: Vec<u32>,
     /// Batches to pass before the next is looked at.
     rest: u32,
     /// Scratch.
@@ -66,31 +71,55 @@ impl<K: RankKey> LocalTopN<K> {
             partition: spec.partition.clone(),
             order: RankOrder::new(&spec.order, &spec.input)?,
             index: KeyIndex::new(spec.input.project(&spec.partition).columns.iter().map(|c| c.sql_type.to_arrow()).collect())?,
+            limit: spec.limit,
+            ties,
             ranked: RankedRows::new(spec.limit, ties),
+            best: Vec::new(),
             rest: 0,
             ids: Vec::new(),
         })
     }
 
-    /// The numbers of the rows that are among the first of their partitions.
-    fn first_rows(&mut self, batch: &ChangelogBatch) -> Result<Vec<u32>> {
-        let Self { partition, order, index, ranked, ids, .. } = self;
-        let key: Vec<ArrayRef> = partition.iter().map(|k| batch.column(*k).clone()).collect();
-        index.insert(&key, batch.num_rows(), ids)?;
-        ranked.grow(index.id_bound());
-        let mut first = vec![false; batch.num_rows()];
-        for ((row, &id), key) in (0u32..).zip(ids.iter()).zip(K::encode(order, &batch.rows)?) {
-            if !ranked.admits(id, &key) {
+    /// The rows that are among the first of their partitions.
+    fn first_rows(&mut self, batch: &ChangelogBatch) -> Result<BooleanBuffer> {
+        let key: Vec<ArrayRef> = self.partition.iter().map(|k| batch.column(*k).clone()).collect();
+        self.index.insert(&key, batch.num_rows(), &mut self.ids)?;
+        let keys = K::encode(&self.order, &batch.rows)?;
+        let first = if self.limit == 1 { self.first_of_each(&keys) } else { self.first_of_many(keys) };
+        self.index.clear();
+        Ok(first.into())
+    }
+
+    fn first_of_each(&mut self, keys: &[K]) -> Vec<bool> {
+        const NONE: u32 = u32::MAX;
+        let later_wins = self.ties == Ties::LaterFirst;
+        self.best.clear();
+        self.best.resize(self.index.id_bound(), NONE);
+        for (row, (id, key)) in (0u32..).zip(self.ids.iter().zip(keys)) {
+            let best = &mut self.best[*id as usize];
+            if *best == NONE || *key < keys[*best as usize] || (later_wins && *key == keys[*best as usize]) {
+                *best = row;
+            }
+        }
+        let mut first = vec![false; keys.len()];
+        self.best.iter().filter(|best| **best != NONE).for_each(|best| first[*best as usize] = true);
+        first
+    }
+
+    fn first_of_many(&mut self, keys: Vec<K>) -> Vec<bool> {
+        let mut first = vec![false; keys.len()];
+        self.ranked.grow(self.index.id_bound());
+        for (row, (&id, key)) in (0u32..).zip(self.ids.iter().zip(keys)) {
+            if !self.ranked.admits(id, &key) {
                 continue;
             }
             first[row as usize] = true;
-            if let Some(pushed_out) = ranked.insert(id, key, row) {
+            if let Some(pushed_out) = self.ranked.insert(id, key, row) {
                 first[pushed_out as usize] = false;
             }
         }
-        index.clear();
-        ranked.reset();
-        Ok((0u32..).zip(first).filter_map(|(row, first)| first.then_some(row)).collect())
+        self.ranked.reset();
+        first
     }
 }
 
@@ -104,17 +133,14 @@ impl<K: RankKey> Operator for LocalTopN<K> {
             return out.batch(batch);
         }
         let first = self.first_rows(&batch)?;
-        if first.len() * 10 > batch.num_rows() * WORTH_IT {
+        if first.count_set_bits() * 10 > batch.num_rows() * WORTH_IT {
             self.rest = REST;
         }
-        match first.len() == batch.num_rows() {
-            true => out.batch(batch),
-            false => out.batch(batch.take(&UInt32Array::from(first))?),
-        }
+        out.filter(batch, &first)
     }
 
     fn state_bytes(&self) -> usize {
-        self.index.bytes() + self.ranked.bytes()
+        self.index.bytes() + self.ranked.bytes() + self.best.capacity() * size_of::<u32>()
     }
 }
 

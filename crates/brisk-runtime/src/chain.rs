@@ -11,6 +11,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow_array::BooleanArray;
+use arrow_buffer::BooleanBuffer;
 use brisk_core::graph::{NodeId, Port};
 use brisk_core::metrics::TaskMetrics;
 use brisk_core::operator::{Collector, Operator, Output};
@@ -358,6 +360,14 @@ impl Flow<'_> {
         }
     }
 
+    /// Rows of a batch to every target of the main port. An exchange takes them uncopied.
+    fn send_kept(&mut self, targets: &[(Port, Target)], batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        match targets {
+            [(Port::Main, Target::Exit(exit))] => self.exits[*exit].filter(batch, kept),
+            _ => self.send(targets, Port::Main, batch.filter(&BooleanArray::new(kept.clone(), None))?),
+        }
+    }
+
     /// To all targets of all ports.
     fn send_watermark(&mut self, targets: &[(Port, Target)], watermark: Watermark) -> Result<()> {
         targets.iter().try_for_each(|(_, target)| match *target {
@@ -371,6 +381,11 @@ impl Collector for Downstream<'_, '_> {
     fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
         self.metrics.records_out.add(batch.num_rows() as u64);
         self.below.send(self.targets, Port::Main, batch)
+    }
+
+    fn filter(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        self.metrics.records_out.add(kept.count_set_bits() as u64);
+        self.below.send_kept(self.targets, batch, kept)
     }
 
     fn watermark(&mut self, watermark: Watermark) -> Result<()> {

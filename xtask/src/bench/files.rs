@@ -91,7 +91,8 @@ struct Arguments {
 
 impl Arguments {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut parsed = Self { bids: 5_000_000, threads: 2, runs: 3, duckdb: None, write: false, warm_mb: 0, binary: None, formats: Vec::new(), queries: Vec::new() };
+        let mut parsed =
+            Self { bids: 5_000_000, threads: 2, runs: 3, duckdb: None, write: false, warm_mb: 0, binary: None, formats: Vec::new(), queries: Vec::new() };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().with_context(|| format!("{arg} needs a value\n{USAGE}"));

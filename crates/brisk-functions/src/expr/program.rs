@@ -30,7 +30,7 @@ pub struct Outcome {
     /// The rows that the filter keeps; `None`: all.
     pub kept: Option<BooleanBuffer>,
     pub rows: usize,
-    /// The projections' values for the rows that are kept.
+    /// The projections' values for the rows that are kept, or for all of [`Program::select`].
     pub columns: Vec<ArrayRef>,
 }
 
@@ -109,6 +109,21 @@ impl Program {
             outcome.columns.push(run.evaluate(output, &scope)?.into_array(outcome.rows)?);
         }
         Ok(outcome)
+    }
+
+    /// Whether all projections are columns or fields of columns, so that [`Program::select`] gives them without copying.
+    pub fn only_picks(&self) -> bool {
+        self.outputs.iter().all(|&output| self.nodes[output].is_view)
+    }
+
+    /// As [`Program::run`], but the columns have the rows too that the filter drops.
+    pub fn select(&self, batch: &RecordBatch, context: &EvalContext) -> Result<Outcome> {
+        let run = Run { nodes: &self.nodes, context };
+        let all = Rc::new(Scope::of(batch, self.nodes.len()));
+        let rows = batch.num_rows();
+        let kept = self.filter.map(|filter| Ok::<_, brisk_core::Error>(predicate(&run.evaluate(filter, &all)?, rows)?.values().clone())).transpose()?;
+        let columns = self.outputs.iter().map(|&output| run.evaluate(output, &all)?.into_array(rows)).collect::<Result<_>>()?;
+        Ok(Outcome { kept, rows, columns })
     }
 
     /// The first projection, over all rows.

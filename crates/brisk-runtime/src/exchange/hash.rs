@@ -1,6 +1,8 @@
 //! Hash partitioning: one pass that hashes, one that counts and scatters row numbers, one `take` a target.
 
-use arrow_array::{ArrayRef, UInt32Array};
+use arrow_array::{ArrayRef, BooleanArray, UInt32Array};
+use arrow_buffer::BooleanBuffer;
+use arrow_select::filter::filter;
 use brisk_core::key_group::{hash_columns, subtask_of};
 use brisk_core::{ChangelogBatch, Result};
 
@@ -24,18 +26,36 @@ impl HashRouter {
     pub fn split(&mut self, batch: ChangelogBatch) -> Result<Vec<(usize, ChangelogBatch)>> {
         let keys: Vec<ArrayRef> = self.columns.iter().map(|c| batch.column(*c).clone()).collect();
         let hashes = hash_columns(&keys, batch.num_rows())?;
-        self.assign(&hashes);
-        let used = self.counts.iter().filter(|c| **c > 0).count();
-        if used <= 1 {
-            let target = self.counts.iter().position(|c| *c > 0).unwrap_or(0);
+        self.scatter(batch, &hashes, 0u32..)
+    }
+
+    /// Of those rows only that are set in `kept`.
+    pub fn split_kept(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<Vec<(usize, ChangelogBatch)>> {
+        let mask = BooleanArray::new(kept.clone(), None);
+        let keys: Vec<ArrayRef> = self.columns.iter().map(|c| filter(batch.column(*c), &mask)).collect::<Result<_, _>>()?;
+        let hashes = hash_columns(&keys, kept.count_set_bits())?;
+        self.scatter(batch, &hashes, kept.set_indices().map(|row| row as u32))
+    }
+
+    /// `rows` has the number of the row of each hash.
+    fn scatter(&mut self, batch: ChangelogBatch, hashes: &[u64], rows: impl Iterator<Item = u32>) -> Result<Vec<(usize, ChangelogBatch)>> {
+        self.assign(hashes);
+        if hashes.len() == batch.num_rows()
+            && let [target] = self.used().collect::<Vec<_>>()[..]
+        {
             return Ok(vec![(target, batch)]);
         }
         let mut selections: Vec<Vec<u32>> = self.counts.iter().map(|c| Vec::with_capacity(*c as usize)).collect();
-        for (row, target) in self.targets.iter().enumerate() {
-            selections[*target as usize].push(row as u32);
+        for (row, target) in rows.zip(&self.targets) {
+            selections[*target as usize].push(row);
         }
         let chosen = selections.into_iter().enumerate().filter(|(_, rows)| !rows.is_empty());
         chosen.map(|(target, rows)| Ok((target, batch.take(&UInt32Array::from(rows))?))).collect()
+    }
+
+    /// The targets of the rows at hand.
+    fn used(&self) -> impl Iterator<Item = usize> {
+        self.counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(target, _)| target)
     }
 
     fn assign(&mut self, hashes: &[u64]) {
@@ -70,21 +90,33 @@ mod tests {
         let batch = ChangelogBatch::new(RecordBatch::try_from_iter([("k", column.clone())]).unwrap(), kinds.clone());
         let hashes = hash_columns(&[column], rows).unwrap();
         let mut router = HashRouter::new(vec![0], key_groups, parallelism);
-        let parts = router.split(batch).unwrap();
-        let mut got: Vec<Vec<(i64, RowKind)>> = vec![Vec::new(); parallelism];
-        for (target, part) in &parts {
+        let expected = |chosen: &dyn Fn(usize) -> bool| {
+            let mut expected: Vec<Vec<(i64, RowKind)>> = vec![Vec::new(); parallelism];
+            for i in (0..rows).filter(|i| chosen(*i)) {
+                expected[subtask_of(key_group_of(hashes[i], key_groups), key_groups, parallelism)].push((i as i64 % 37, kinds[i]));
+            }
+            expected
+        };
+        let split = router.split(batch.clone()).unwrap();
+        assert_eq!(listed(&split, parallelism), expected(&|_| true), "{key_groups} key groups, parallelism {parallelism}");
+        for chosen in [|i: usize| i % 5 == 2, |_| false, |_| true] {
+            let kept = BooleanBuffer::collect_bool(rows, chosen);
+            let split = router.split_kept(batch.clone(), &kept).unwrap();
+            assert_eq!(listed(&split, parallelism), expected(&chosen), "{key_groups} key groups, parallelism {parallelism}, {} rows", kept.count_set_bits());
+        }
+    }
+
+    fn listed(parts: &[(usize, ChangelogBatch)], parallelism: usize) -> Vec<Vec<(i64, RowKind)>> {
+        let mut got = vec![Vec::new(); parallelism];
+        for (target, part) in parts {
             let keys = part.column(0).as_primitive::<Int64Type>();
             got[*target].extend((0..part.num_rows()).map(|i| (keys.value(i), part.kind(i))));
         }
-        let mut expected: Vec<Vec<(i64, RowKind)>> = vec![Vec::new(); parallelism];
-        for i in 0..rows {
-            expected[subtask_of(key_group_of(hashes[i], key_groups), key_groups, parallelism)].push((i as i64 % 37, kinds[i]));
-        }
-        assert_eq!(got, expected, "{key_groups} key groups, parallelism {parallelism}");
+        got
     }
 
     #[test]
-    fn every_row_goes_to_the_owner_of_its_key_group_in_order() {
+    fn every_chosen_row_goes_to_the_owner_of_its_key_group_in_order() {
         check(128, 3, 500);
         check(128, 1, 10);
         check(100, 7, 500);

@@ -11,6 +11,8 @@ mod hash;
 
 use std::sync::Arc;
 
+use arrow_array::BooleanArray;
+use arrow_buffer::BooleanBuffer;
 use brisk_core::metrics::TaskMetrics;
 use brisk_core::{ChangelogBatch, Message, Result};
 
@@ -56,24 +58,30 @@ impl Exit {
     }
 
     pub fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
-        let quietly = batch.num_rows() < MANY_ROWS && self.told_lately();
-        match &mut self.route {
-            Route::Fixed(target) => {
-                let target = *target;
-                self.send(target, Message::Batch(batch), quietly)?;
-            }
-            Route::Hash(router) => {
-                for (target, part) in router.split(batch)? {
-                    self.send(target, Message::Batch(part), quietly)?;
-                }
-            }
-            Route::Broadcast => self.send_to_all(&Message::Batch(batch), quietly)?,
+        let rows = batch.num_rows();
+        let parts = match &mut self.route {
+            Route::Fixed(target) => vec![(*target, batch)],
+            Route::Hash(router) => router.split(batch)?,
+            Route::Broadcast => (0..self.targets.len()).map(|target| (target, batch.clone())).collect(),
             Route::RoundRobin(next) => {
                 let target = *next;
                 *next = (target + 1) % self.targets.len();
-                self.send(target, Message::Batch(batch), quietly)?;
+                vec![(target, batch)]
             }
-        }
+        };
+        self.parts(parts, rows)
+    }
+
+    /// The rows of a batch that are set in `kept`: those that are scattered over subtasks are copied once.
+    pub fn filter(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        let Route::Hash(router) = &mut self.route else { return self.batch(batch.filter(&BooleanArray::new(kept.clone(), None))?) };
+        let parts = router.split_kept(batch, kept)?;
+        self.parts(parts, kept.count_set_bits())
+    }
+
+    fn parts(&mut self, parts: Vec<(usize, ChangelogBatch)>, rows: usize) -> Result<()> {
+        let quietly = rows < MANY_ROWS && self.told_lately();
+        parts.into_iter().try_for_each(|(target, part)| self.send(target, Message::Batch(part), quietly))?;
         self.sent(quietly);
         Ok(())
     }
@@ -81,7 +89,7 @@ impl Exit {
     /// Anything but rows.
     pub fn signal(&mut self, message: &Message) -> Result<()> {
         let quietly = matches!(message, Message::Watermark(_)) && self.told_lately();
-        self.send_to_all(message, quietly)?;
+        (0..self.targets.len()).try_for_each(|target| self.send(target, message.clone(), quietly))?;
         self.sent(quietly);
         Ok(())
     }
@@ -118,10 +126,6 @@ impl Exit {
         self.tell();
         let Sender { inbox, channel } = &self.targets[target];
         inbox.send(*channel, message, &self.metrics.backpressured_ns)
-    }
-
-    fn send_to_all(&mut self, message: &Message, quietly: bool) -> Result<()> {
-        (0..self.targets.len()).try_for_each(|target| self.send(target, message.clone(), quietly))
     }
 }
 

@@ -11,7 +11,7 @@ use brisk_operators::calc::CalcSpec;
 use super::rank_shape::rank_shape;
 use super::{NewOperator, Planner, Stream};
 use crate::logical::{Node, Plan};
-use crate::rules::expressions::{conjunction, is_column};
+use crate::rules::expressions::{conjunction, fixed_columns, is_column};
 
 /// A run of projections and filters over `base`, as expressions over the columns of `base`.
 pub(super) struct CalcRun<'p> {
@@ -111,6 +111,7 @@ impl Planner<'_> {
             Some(condition) => format!("select=[{select}], where=[{condition}]"),
             None => format!("select=[{select}]"),
         };
+        let projections = self.simplified(filter.as_ref(), projections);
         let spec = CalcSpec { filter, projections, output: output.clone(), time_zone: self.settings().time_zone };
         self.operator(NewOperator {
             name: "Calc",
@@ -122,5 +123,27 @@ impl Planner<'_> {
             schema: output,
             state: None,
         })
+    }
+    /// What is computed for the rows of a filter, with what it says of their columns. The description, and with it the identity,
+    /// stays as it was written.
+    fn simplified(&self, filter: Option<&Expr>, projections: Vec<Expr>) -> Vec<Expr> {
+        let fixed = filter.map(fixed_columns).unwrap_or_default();
+        if fixed.is_empty() {
+            return projections;
+        }
+        let context = self.evaluation();
+        let with_fixed = |expr: &Expr| {
+            expr.transform(&mut |e| match &e {
+                Expr::Column { index, .. } => fixed.get(index).cloned().unwrap_or(e),
+                _ => e,
+            })
+        };
+        let simplified = |expr: Expr| match &expr {
+            // A column that is there costs less than one that is made.
+            Expr::Column { .. } => expr,
+            _ if expr.columns().iter().any(|c| fixed.contains_key(c)) => with_fixed(&expr).fold(&context).unwrap_or(expr),
+            _ => expr,
+        };
+        projections.into_iter().map(simplified).collect()
     }
 }

@@ -34,7 +34,8 @@ use brisk_core::graph::{Distribution, Edge, Node as GraphNode, NodeId, NodeKind,
 use brisk_core::key_group::hash_bytes;
 use brisk_core::sink::Sink;
 use brisk_core::{Error, Result, Schema};
-pub use brisk_operators::not_null::NotNullEnforcer;
+pub use brisk_functions::EvalContext;
+use brisk_operators::not_null::NotNullEnforcer;
 pub use brisk_operators::sink_upsert_materializer::UpsertMaterialize;
 use chrono_tz::Tz;
 
@@ -183,6 +184,11 @@ impl<'a> Planner<'a> {
 
     fn settings(&self) -> &PlannerSettings {
         &self.context.settings
+    }
+
+    /// For what is computed at planning.
+    fn evaluation(&self) -> EvalContext {
+        EvalContext { processing_time_ms: self.settings().now_ms, time_zone: self.settings().time_zone, watermark_ms: None }
     }
 
     /// Adds an operator, or finds the one that does the same with the same inputs.

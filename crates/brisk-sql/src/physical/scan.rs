@@ -15,7 +15,7 @@ use brisk_core::format::FormatSpec;
 use brisk_core::graph::{BadRecordPolicy, NodeKind, SourceNode, WatermarkAlignment};
 use brisk_core::source::{Source, WatermarkStrategy};
 use brisk_core::{Column, Error, Result, Schema};
-use brisk_functions::{EvalContext, Expr};
+use brisk_functions::Expr;
 use brisk_operators::changelog_normalize::ChangelogNormalizeSpec;
 use brisk_operators::values::ValuesSource;
 use brisk_operators::watermark::WatermarkSpec;
@@ -256,7 +256,7 @@ impl Planner<'_> {
 impl Planner<'_> {
     /// Constant rows as a batch. Functions of the time are evaluated when the query is planned.
     fn evaluate_rows(&self, schema: &Schema, rows: &[Vec<Expr>]) -> Result<RecordBatch> {
-        let context = EvalContext { processing_time_ms: self.settings().now_ms, time_zone: self.settings().time_zone, watermark_ms: None };
+        let context = self.evaluation();
         let one_row = RecordBatchOptions::new().with_row_count(Some(1));
         let nothing = RecordBatch::try_new_with_options(Schema::default().to_arrow(), vec![], &one_row)?;
         let mut batches = Vec::with_capacity(rows.len());

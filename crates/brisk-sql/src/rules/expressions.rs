@@ -1,5 +1,7 @@
 //! Small questions about expressions.
 
+use std::collections::HashMap;
+
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use brisk_functions::Expr;
@@ -43,6 +45,22 @@ pub fn conjunction(mut parts: Vec<Expr>) -> Expr {
     }
 }
 
+/// The columns that have one value in all rows where a condition is true, with that value: those of whole numbers that it
+/// compares with a literal.
+pub fn fixed_columns(condition: &Expr) -> HashMap<usize, Expr> {
+    let fixed = |part: Expr| {
+        let ("=", [left, right]) = as_call(&part)? else { return None };
+        let (index, column, literal) = match (left, right) {
+            (Expr::Column { index, sql_type }, literal) | (literal, Expr::Column { index, sql_type }) => (*index, sql_type, literal),
+            _ => return None,
+        };
+        let value = literal.as_literal().filter(|v| v.is_valid(0))?;
+        let alike = column.data_type.is_integer() && literal.sql_type().data_type == column.data_type;
+        alike.then(|| (index, Expr::Literal { value: value.clone(), sql_type: column.clone() }))
+    };
+    conjuncts(condition.clone()).into_iter().filter_map(fixed).collect()
+}
+
 /// The value of a BIGINT or INT literal.
 pub fn integer_literal(expr: &Expr) -> Option<i64> {
     use arrow_array::types::{Int32Type, Int64Type};
@@ -52,4 +70,31 @@ pub fn integer_literal(expr: &Expr) -> Option<i64> {
     }
     let long = value.as_primitive_opt::<Int64Type>().map(|v| v.value(0));
     long.or_else(|| value.as_primitive_opt::<Int32Type>().map(|v| i64::from(v.value(0))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use brisk_core::{DataType, SqlType};
+    use brisk_functions::scalar::scalar_function;
+
+    #[test]
+    fn columns_compared_with_a_whole_number_are_fixed() {
+        let column = |index, data_type| Expr::column(index, SqlType::nullable(data_type));
+        let call = |name, left, right| Expr::call(scalar_function(name).unwrap(), vec![left, right]).unwrap();
+        let equal = |left, right| call("=", left, right);
+        let null = Expr::null(&SqlType::nullable(DataType::BigInt));
+        let condition = conjunction(vec![
+            equal(column(0, DataType::BigInt), Expr::bigint(7)),
+            equal(Expr::bigint(8), column(1, DataType::BigInt)),
+            equal(column(2, DataType::BigInt), null),
+            equal(column(3, DataType::BigInt), column(4, DataType::BigInt)),
+            equal(column(5, DataType::Double), Expr::bigint(9)),
+            call(">", column(6, DataType::BigInt), Expr::bigint(1)),
+        ]);
+        let mut fixed: Vec<(usize, String)> = fixed_columns(&condition).into_iter().map(|(c, value)| (c, value.to_string())).collect();
+        fixed.sort();
+        assert_eq!(fixed, [(0, "7:BIGINT NULL".to_owned()), (1, "8:BIGINT NULL".to_owned())]);
+        assert!(fixed_columns(&Expr::Or(conjuncts(condition))).is_empty());
+    }
 }
