@@ -14,9 +14,12 @@
 //! - **Operator state**: named byte strings of a subtask that belong to no key (a source's positions, a watermark).
 //!   After a restore at another parallelism every subtask is given those of all former subtasks.
 
-use arrow_array::{BinaryArray, RecordBatch};
+use std::fmt::Debug;
+use std::sync::Arc;
 
-use crate::Result;
+use arrow_array::{Array, ArrayRef, BinaryArray, RecordBatch, UInt16Array};
+
+use crate::{Result, packed};
 
 /// How much a snapshot must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,39 @@ pub enum SnapshotKind {
     Full,
     /// What changed since the last snapshot that this operator wrote.
     Incremental,
+}
+
+/// The keys of a log's rows.
+#[derive(Debug, Clone)]
+pub enum LogKeys {
+    /// Key groups and keys, in pieces.
+    Given(Vec<(UInt16Array, BinaryArray)>),
+    /// These columns of the rows make them, on the thread that writes.
+    Of(Vec<usize>, Arc<dyn KeyEncoder>),
+}
+
+/// Makes keys of columns.
+pub trait KeyEncoder: Debug + Send + Sync {
+    /// The key group and the key of each of the rows.
+    fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<(UInt16Array, BinaryArray)>;
+}
+
+impl LogKeys {
+    /// How many there are; `None` where the rows say that.
+    pub fn count(&self) -> Option<usize> {
+        match self {
+            LogKeys::Given(pieces) => Some(pieces.iter().map(|(_, keys)| keys.len()).sum()),
+            LogKeys::Of(..) => None,
+        }
+    }
+
+    /// The key groups and keys of `rows`, which may be packed, in pieces.
+    pub fn of(&self, rows: &RecordBatch) -> Result<Vec<(UInt16Array, BinaryArray)>> {
+        match self {
+            LogKeys::Given(pieces) => Ok(pieces.clone()),
+            LogKeys::Of(columns, encoder) => Ok(vec![encoder.encode(packed::unpack(&rows.project(columns)?)?.columns(), rows.num_rows())?]),
+        }
+    }
 }
 
 pub trait SnapshotWriter {
@@ -47,9 +83,9 @@ pub trait SnapshotWriter {
     /// the same schema in every call for one table.
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
 
-    /// Adds entries to those that `table`, a log, has. Arguments as those of [`SnapshotWriter::put`], but that keys may repeat
-    /// and that rows may be packed ([`crate::packed`]); a reader gives them unpacked.
-    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
+    /// Adds entries to those that `table`, a log, has. Keys may repeat, and rows may be packed ([`crate::packed`]); a reader gives
+    /// them unpacked.
+    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()>;
 
     /// Says that `keys` are gone from `table`. Not needed in a full snapshot.
     fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()>;

@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array}
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::take::take;
-use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::snapshot::{LogKeys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, Schema};
 use brisk_state::row_store::SEALED_ROWS;
 use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
@@ -57,6 +57,9 @@ struct Back {
     previous: RowId,
     key: u32,
 }
+
+/// Of a log's keys: memory for so many is mostly what earlier ones have given back.
+const KEYS_AT_A_TIME: usize = 2048;
 
 const EMPTY: List = List { first: NO_ROW, last: NO_ROW, length: 0 };
 const UNLINKED: Back = Back { previous: NO_ROW, key: ABSENT };
@@ -276,6 +279,7 @@ impl RowTable {
 
     /// Writes the new rows of a log, as many as there is room for.
     pub fn snapshot_log(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
+        let stored_key = self.stored_key();
         let Self { name, keys, rows, key_groups, log, .. } = self;
         let log = log.as_mut().ok_or_else(|| Error::internal("a table that is no log was to be written as one"))?;
         if writer.kind() == SnapshotKind::Full {
@@ -293,7 +297,14 @@ impl RowTable {
             let mut owners = &log.keys[log.written..chunk_end];
             for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
                 let (own, rest) = owners.split_at(piece.num_rows());
-                writer.append(name, &keys.key_groups(own, *key_groups), &keys.encoded(own, &[])?, &piece)?;
+                let log_keys = match &stored_key {
+                    Some(columns) => LogKeys::Of(columns.clone(), keys.encoder(*key_groups)),
+                    None => {
+                        let encoded = |own: &[u32]| Ok((keys.key_groups(own, *key_groups).into(), keys.encoded(own, &[])?));
+                        LogKeys::Given(own.chunks(KEYS_AT_A_TIME).map(encoded).collect::<Result<_>>()?)
+                    }
+                };
+                writer.append(name, log_keys, &piece)?;
                 owners = rest;
             }
             log.written = chunk_end;
@@ -351,6 +362,14 @@ impl RowTable {
         let links = self.next.capacity() * 4 + self.back.as_ref().map_or(0, |back| back.capacity() * size_of::<Back>());
         let log = self.log.as_ref().map_or(0, |log| log.keys.capacity() * 4);
         self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + log + self.dirty.bytes()
+    }
+
+    /// Where the columns of the key are in the rows that are kept, if they are.
+    fn stored_key(&self) -> Option<Vec<usize>> {
+        match &self.kept {
+            None => Some(self.key_columns.clone()),
+            Some(kept) => self.key_columns.iter().map(|c| kept.iter().position(|k| k == c)).collect(),
+        }
     }
 
     fn make_room(&mut self) {

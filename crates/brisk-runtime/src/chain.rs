@@ -136,12 +136,12 @@ impl Chain {
     /// Writes parts of the operators' state ahead of a checkpoint, until nothing is left that is worth it (`true`), the time is
     /// over, or `hand_over` says that it has no room for more. What the flushes emit reaches the links behind.
     pub fn write_ahead(&mut self, preparation: Preparation, now_ms: i64, mut hand_over: impl FnMut(AheadPart) -> Result<bool>) -> Result<bool> {
-        let begin_ns = monotonic_ns();
+        let ends_ns = monotonic_ns() + ahead::TURN.as_nanos() as u64;
         for i in 0..self.links.len() {
             while self.links[i].begin_ahead(preparation) {
                 self.flow(now_ms).flush(i)?;
-                let has_room = self.links[i].write_ahead()?.map_or(Ok(true), &mut hand_over)?;
-                if !has_room || monotonic_ns() - begin_ns > ahead::TURN.as_nanos() as u64 {
+                let has_room = self.links[i].write_ahead(ends_ns)?.map_or(Ok(true), &mut hand_over)?;
+                if !has_room || monotonic_ns() >= ends_ns {
                     return Ok(false);
                 }
             }
@@ -156,7 +156,7 @@ impl Chain {
                 if let Some(ahead) = &mut link.ahead {
                     ahead.take_time();
                 }
-                if let Some(part) = link.write_ahead()? {
+                if let Some(part) = link.write_ahead(0)? {
                     hand_over(part)?;
                 }
             }
@@ -204,13 +204,23 @@ impl Link {
         self.ahead.as_ref().is_some_and(|a| !a.is_done())
     }
 
-    fn write_ahead(&mut self) -> Result<Option<AheadPart>> {
+    /// Writes a part: one bite, and more of them as long as the time is not over.
+    fn write_ahead(&mut self, ends_ns: u64) -> Result<Option<AheadPart>> {
         let (Unit::Operator(operator), Some(ahead)) = (&mut self.unit, &mut self.ahead) else { return Ok(None) };
-        let (kind, room) = ahead.next_part();
+        let (kind, room) = ahead.next_bite();
         let mut capture = Capture::part(kind, room);
-        let begin_ns = monotonic_ns();
-        operator.snapshot(&mut capture)?;
-        ahead.wrote(capture.left_out, monotonic_ns() - begin_ns);
+        let mut begin_ns = monotonic_ns();
+        loop {
+            operator.snapshot(&mut capture)?;
+            let now_ns = monotonic_ns();
+            ahead.wrote(capture.left_out, now_ns - begin_ns);
+            let (next_kind, room) = ahead.next_bite();
+            if next_kind != kind || ahead.is_done() || now_ns >= ends_ns {
+                break;
+            }
+            capture.make_room(room);
+            begin_ns = now_ns;
+        }
         // Operator states are those at the barrier.
         capture.states.clear();
         let part = AheadPart { id: ahead.id, node: self.node, index: self.index, capture };

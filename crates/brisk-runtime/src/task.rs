@@ -51,6 +51,7 @@ pub(crate) struct TaskContext {
     pub completed: u64,
     /// The longest time that the checkpoint at hand stopped this subtask for.
     pub longest_stop_ns: u64,
+    pub has_ended: bool,
 }
 
 /// What a subtask that has ended is still asked for.
@@ -238,10 +239,12 @@ impl TaskContext {
 
     /// Gives what was captured since `begin_ns` to the checkpoint thread.
     pub fn hand_over(&mut self, request: &Request, parts: Vec<Part>, begin_ns: u64, alignment_ns: u64) -> Result<()> {
+        let longest_ns = std::mem::take(&mut self.longest_stop_ns).max(monotonic_ns() - begin_ns);
         let times = CheckpointTimes {
             start_delay_ns: (begin_ns - alignment_ns).saturating_sub(request.injected_ns),
             alignment_ns,
-            stop_ns: std::mem::take(&mut self.longest_stop_ns).max(monotonic_ns() - begin_ns),
+            // Nothing waits for a task that has ended.
+            stop_ns: if self.has_ended { 0 } else { longest_ns },
         };
         times.publish(&self.metrics);
         let (attempt, subtask, place) = (self.attempt, self.subtask, request.place.clone());
@@ -249,7 +252,8 @@ impl TaskContext {
         self.work.send(work).map_err(|_| cancelled())
     }
 
-    pub fn ended(&self) -> Result<()> {
+    pub fn ended(&mut self) -> Result<()> {
+        self.has_ended = true;
         self.events.send(Event::Ended { attempt: self.attempt, subtask: self.subtask }).map_err(|_| cancelled())
     }
 

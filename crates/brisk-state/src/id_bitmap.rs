@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Default)]
 pub struct IdBitmap {
     words: Vec<u64>,
+    /// How many bits are set.
+    count: usize,
 }
 
 impl IdBitmap {
@@ -15,6 +17,7 @@ impl IdBitmap {
         }
         let absent = self.words[word] & bit == 0;
         self.words[word] |= bit;
+        self.count += usize::from(absent);
         absent
     }
 
@@ -24,6 +27,7 @@ impl IdBitmap {
         let Some(w) = self.words.get_mut(word) else { return false };
         let present = *w & bit != 0;
         *w &= !bit;
+        self.count -= usize::from(present);
         present
     }
 
@@ -42,6 +46,7 @@ impl IdBitmap {
     /// Becomes the same set as `other`; keeps its room.
     pub fn copy_from(&mut self, other: &IdBitmap) {
         self.words.clone_from(&other.words);
+        self.count = other.count;
     }
 
     pub fn contains(&self, id: u32) -> bool {
@@ -51,7 +56,7 @@ impl IdBitmap {
 
     /// How many ids there are.
     pub fn count(&self) -> usize {
-        self.words.iter().map(|w| w.count_ones() as usize).sum()
+        self.count
     }
 
     /// The ids from `first` on, in ascending order.
@@ -62,6 +67,7 @@ impl IdBitmap {
     }
 
     pub fn clear(&mut self) {
+        self.count = 0;
         self.words.clear();
     }
 
@@ -114,7 +120,9 @@ mod tests {
         assert_eq!((set.count(), set.iter_from(9000).count()), (3, 0));
         let mut other = IdBitmap::default();
         other.insert(1000);
+        assert_eq!(other.count(), 1);
         other.copy_from(&set);
+        assert_eq!(other.count(), 3);
         assert_eq!(other.iter().collect::<Vec<_>>(), [0, 64, 130]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
 use arrow_array::{Array, BinaryArray, RecordBatch};
-use brisk_core::snapshot::{Entries, SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::snapshot::{Entries, LogKeys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, packed};
 
 /// The state of all subtasks of one operator.
@@ -109,7 +109,10 @@ impl SnapshotWriter for MemoryWriter<'_> {
         Ok(())
     }
 
-    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
+    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()> {
+        let keys = keys.of(rows)?;
+        let key_groups: Vec<u16> = keys.iter().flat_map(|(groups, _)| groups.values()).copied().collect();
+        let keys: Vec<&[u8]> = keys.iter().flat_map(|(_, keys)| keys.iter().flatten()).collect();
         if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
             return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
         }
@@ -117,7 +120,7 @@ impl SnapshotWriter for MemoryWriter<'_> {
         let rows = packed::unpack(rows)?;
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for (i, group) in key_groups.iter().enumerate() {
-            let key = keys.value(i).to_vec();
+            let key = keys[i].to_vec();
             if self.put.contains(&(table.to_owned(), key.clone())) {
                 return Err(Error::internal(format!("table {table}: a log in which keys are replaced")));
             }

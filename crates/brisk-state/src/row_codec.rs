@@ -22,7 +22,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{
-    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, ListArray, MapArray, NullArray, PrimitiveArray, StringArray, StructArray,
+    Array, ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, GenericByteArray, ListArray, MapArray, NullArray, PrimitiveArray, StringArray, StructArray,
     downcast_primitive_array,
 };
 use arrow_buffer::{Buffer, MutableBuffer, NullBuffer, OffsetBuffer, ToByteSlice};
@@ -73,8 +73,10 @@ impl EncodedRows {
         if self.is_empty() {
             return Ok(BinaryArray::from_iter_values([[]; 0]));
         }
-        let ends = self.offsets.iter().map(|o| i32::try_from(*o)).collect::<Result<Vec<i32>, _>>();
-        let ends = ends.map_err(|_| Error::internal("more than 2 GB of keys at once"))?;
+        if i32::try_from(self.data.len()).is_err() {
+            return Err(Error::internal("more than 2 GB of keys at once"));
+        }
+        let ends: Vec<i32> = self.offsets.iter().map(|o| *o as i32).collect();
         Ok(BinaryArray::try_new(OffsetBuffer::new(ends.into()), Buffer::from_vec(self.data), None)?)
     }
 }
@@ -176,8 +178,14 @@ fn valid(array: &dyn Array, row: usize) -> bool {
 
 /// Adds the encoded length of every row of `array`.
 fn add_lengths(array: &ArrayRef, lengths: &mut [usize]) {
-    match (fixed_width(array.data_type()), array.null_count()) {
-        (Some(width), 0) => lengths.iter_mut().for_each(|l| *l += 1 + width),
+    fn add<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>, lengths: &mut [usize]) {
+        let ends = array.value_offsets().windows(2);
+        lengths.iter_mut().zip(ends).enumerate().for_each(|(row, (l, w))| *l += if array.is_null(row) { 1 } else { 5 + (w[1] - w[0]) as usize });
+    }
+    match (array.data_type(), fixed_width(array.data_type()), array.null_count()) {
+        (_, Some(width), 0) => lengths.iter_mut().for_each(|l| *l += 1 + width),
+        (DataType::Utf8, ..) => add(array.as_string::<i32>(), lengths),
+        (DataType::Binary, ..) => add(array.as_binary::<i32>(), lengths),
         _ => lengths.iter_mut().enumerate().for_each(|(row, l)| *l += value_length(array, row)),
     }
 }
@@ -223,7 +231,24 @@ fn write_column(array: &ArrayRef, data: &mut [u8], cursors: &mut [usize]) {
                 _ => unreachable!("the type is primitive")
             )
         }
+        DataType::Utf8 => write_bytes(array.as_string::<i32>(), data, cursors),
+        DataType::Binary => write_bytes(array.as_binary::<i32>(), data, cursors),
         _ => cursors.iter_mut().enumerate().for_each(|(row, cursor)| write_value(array, row, data, cursor)),
+    }
+}
+
+fn write_bytes<T: ByteArrayType<Offset = i32>>(array: &GenericByteArray<T>, data: &mut [u8], cursors: &mut [usize]) {
+    for (row, cursor) in cursors.iter_mut().enumerate() {
+        if array.is_null(row) {
+            *cursor += 1;
+            continue;
+        }
+        let bytes: &[u8] = array.value(row).as_ref();
+        let place = &mut data[*cursor..*cursor + 5 + bytes.len()];
+        place[0] = 1;
+        place[1..5].copy_from_slice(&(bytes.len() as u32).to_le_bytes());
+        place[5..].copy_from_slice(bytes);
+        *cursor += 5 + bytes.len();
     }
 }
 
@@ -260,15 +285,6 @@ fn write_value(array: &ArrayRef, row: usize, data: &mut [u8], cursor: &mut usize
     };
     match array.data_type() {
         DataType::Boolean => put(&[1, u8::from(array.as_boolean().value(row))], cursor),
-        DataType::Utf8 | DataType::Binary => {
-            let bytes = match array.data_type() {
-                DataType::Utf8 => array.as_string::<i32>().value(row).as_bytes(),
-                _ => array.as_binary::<i32>().value(row),
-            };
-            put(&[1], cursor);
-            put(&(bytes.len() as u32).to_le_bytes(), cursor);
-            put(bytes, cursor);
-        }
         DataType::List(_) => {
             let list = array.as_list::<i32>();
             let (from, to) = (list.value_offsets()[row], list.value_offsets()[row + 1]);
@@ -290,7 +306,7 @@ fn write_value(array: &ArrayRef, row: usize, data: &mut [u8], cursor: &mut usize
             put(&[1], cursor);
             array.as_struct().columns().iter().for_each(|c| write_value(c, row, data, cursor));
         }
-        // A number inside a list or row: as a column of one row.
+        // A number or text inside a list or row: as a column of one row.
         _ => write_column(&array.slice(row, 1), data, std::slice::from_mut(cursor)),
     }
 }

@@ -3,7 +3,7 @@
 //! it alone.
 //!
 //! The times of the checkpoints are those that brisk logs; `stop` is the longest time for which any task was stopped in
-//! one piece while events came. The checkpoint of the ended job, for which nothing is written ahead, is told beside it.
+//! one piece while events came.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,24 +38,23 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
         arguments.events, arguments.parallelism, arguments.rounds
     );
     println!(
-        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>12}{:>14}{:>10}",
-        "query", "CPU s", "end", "second", "loss", "wall s", "end", "second", "loss", "taken", "max stop ms", "at the end", "duration ms", "MB each"
+        "{:<7}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>8}{:>6}{:>14}{:>14}{:>10}",
+        "query", "CPU s", "end", "second", "loss", "wall s", "end", "second", "loss", "to none", "taken", "max stop ms", "duration ms", "MB each"
     );
     for &query in &arguments.queries {
-        let (mut none, mut end, mut second, mut taken, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut none, mut end, mut second, mut taken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for _ in 0..arguments.rounds {
             let script = work.script(query)?;
             none.push(cost(brisk, &work, &script, arguments.parallelism, When::Never)?.0);
             end.push(cost(brisk, &work, &script, arguments.parallelism, When::AtTheEnd)?.0);
-            let (cost, mut checkpoints) = cost(brisk, &work, &script, arguments.parallelism, When::EverySecond)?;
+            let (cost, checkpoints) = cost(brisk, &work, &script, arguments.parallelism, When::EverySecond)?;
             second.push(cost);
-            last.extend(checkpoints.pop());
             taken.extend(checkpoints);
         }
         let (none, end, second) = (Cost::median(&none), Cost::median(&end), Cost::median(&second));
         let loss = |a: f64, b: f64| format!("{:.0} %", (b / a - 1.0) * 100.0);
         println!(
-            "{:<7}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>6}{:>14.1}{:>12.1}{:>14.0}{:>10.2}",
+            "{:<7}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>8.2}{:>8.2}{:>8.2}{:>8}{:>8}{:>6}{:>14.1}{:>14.0}{:>10.2}",
             format!("q{query}"),
             none.cpu_s,
             end.cpu_s,
@@ -65,9 +64,9 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
             end.wall_s,
             second.wall_s,
             loss(end.wall_s, second.wall_s),
+            loss(none.wall_s, second.wall_s),
             taken.len(),
-            max_stop(&taken),
-            max_stop(&last),
+            taken.iter().map(|c| c.stop_ms).fold(0.0, f64::max),
             median(taken.iter().map(|c| c.duration_ms).collect()),
             median(taken.iter().map(|c| c.bytes / 1e6).collect()),
         );
@@ -110,10 +109,6 @@ fn cost(brisk: &Path, work: &Workspace, script: &Path, parallelism: u32, when: W
         bail!("{command:?} took no checkpoint");
     }
     Ok((cost, taken))
-}
-
-fn max_stop(taken: &[Checkpoint]) -> f64 {
-    taken.iter().map(|c| c.stop_ms).fold(0.0, f64::max)
 }
 
 fn parse(line: &str) -> Result<Checkpoint> {

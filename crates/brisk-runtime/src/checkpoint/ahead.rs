@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   prepare n --> part, batch, part, batch, part ... (little left) --> prepared --> barrier n --> last part
-//!                 each part: some changed keys, a millisecond or two      what changed since they were written
+//!                 each part: some changed keys, half a millisecond        what changed since they were written
 //! ```
 //!
 //! A snapshot that is taken in one piece at the barrier would stop its task for as long as a million keys take. So a
@@ -24,17 +24,20 @@ use brisk_core::snapshot::SnapshotKind;
 
 /// The coordinator waits no longer than this for tasks to prepare.
 pub(crate) const LIMIT_MS: i64 = 1000;
-/// Keys of one part: at first, and within these bounds as many as take about [`PART_NS`], since a key may have one row or
-/// a thousand. Of two parts the quicker one tells what a key takes: memory that is touched for the first time, or a turn that
-/// another thread was given, can make a part ten times as slow.
-const FIRST_KEYS: usize = 1024;
+/// How long a task writes between two batches: a part is as many bites as fit.
+pub(crate) const TURN: Duration = Duration::from_micros(500);
+/// Keys of one bite: at first, and within these bounds as many as take about [`BITE_NS`], since a key may have one row or
+/// a thousand. Of two bites the quicker one tells what a key takes: memory that is touched for the first time, or a turn that
+/// another thread was given, can make a bite ten times as slow. Bites are small, since memory for a small one is mostly what an
+/// earlier one has given back.
+const FIRST_KEYS: usize = 256;
 const LEAST_KEYS: usize = 32;
-const MOST_KEYS: usize = 8192;
-const PART_NS: u64 = 500_000;
-/// Keys of one part of a task that has ended, whatever they take: it stops nobody.
+const MOST_KEYS: usize = 2048;
+const BITE_NS: u64 = 100_000;
+/// Keys of one bite of a task that has ended, whatever they take: it stops nobody.
 const UNHURRIED_KEYS: usize = 65_536;
-/// How long a task writes parts between two batches.
-pub(crate) const TURN: Duration = Duration::from_millis(2);
+/// So many bites may be left to the barrier.
+const LAST_BITES: usize = 5;
 
 /// How far one operator is with the preparation of one checkpoint.
 #[derive(Debug)]
@@ -46,29 +49,29 @@ pub(crate) struct Ahead {
     first: usize,
     written: usize,
     left: usize,
-    parts: usize,
-    /// Keys of the next part.
+    bites: usize,
+    /// Keys of the next bite.
     room: usize,
-    /// What a key took in the last part.
+    /// What a key took in the last bite.
     key_ns: u64,
-    /// Whether parts are kept short.
+    /// Whether bites are kept short.
     hurried: bool,
 }
 
 impl Ahead {
     pub fn new(id: u64, kind: SnapshotKind) -> Self {
-        Self { id, kind, first: 0, written: 0, left: 0, parts: 0, room: FIRST_KEYS, key_ns: u64::MAX, hurried: true }
+        Self { id, kind, first: 0, written: 0, left: 0, bites: 0, room: FIRST_KEYS, key_ns: u64::MAX, hurried: true }
     }
 
-    /// From now on parts may take as long as they do.
+    /// From now on bites may take as long as they do, and each is a part.
     pub fn take_time(&mut self) {
         (self.room, self.hurried) = (UNHURRIED_KEYS, false);
     }
 
-    /// The kind of the next part and the keys that it has room for. The first part of what holds only changes takes
+    /// The kind of the next bite and the keys that it has room for. The first one of what holds only changes takes
     /// none: it asks how many there are.
-    pub fn next_part(&self) -> (SnapshotKind, usize) {
-        match (self.parts, self.kind) {
+    pub fn next_bite(&self) -> (SnapshotKind, usize) {
+        match (self.bites, self.kind) {
             (0, SnapshotKind::Full) => (SnapshotKind::Full, self.room),
             (0, SnapshotKind::Incremental) => (SnapshotKind::Incremental, 0),
             _ => (SnapshotKind::Incremental, self.room),
@@ -77,29 +80,29 @@ impl Ahead {
 
     /// What the barrier has left to do.
     pub fn last_part(&self) -> SnapshotKind {
-        if self.parts == 0 { self.kind } else { SnapshotKind::Incremental }
+        if self.bites == 0 { self.kind } else { SnapshotKind::Incremental }
     }
 
-    /// A part was written in this time, and so many keys were left out.
+    /// A bite was written in this time, and so many keys were left out.
     pub fn wrote(&mut self, left: usize, took_ns: u64) {
-        let (_, keys) = self.next_part();
-        if self.parts == 0 {
+        let (_, keys) = self.next_bite();
+        if self.bites == 0 {
             self.first = keys + left;
         }
-        self.parts += 1;
+        self.bites += 1;
         self.written += keys;
         self.left = left;
         if self.hurried && keys > 0 {
             let key_ns = (took_ns / keys as u64).max(1);
             let quicker = key_ns.min(std::mem::replace(&mut self.key_ns, key_ns));
-            let wanted = (PART_NS / quicker) as usize;
+            let wanted = (BITE_NS / quicker) as usize;
             self.room = wanted.clamp(self.room / 2, self.room * 2).clamp(LEAST_KEYS, MOST_KEYS);
         }
     }
 
-    /// What is left takes the barrier a part or two, or it does not become less.
+    /// What is left takes the barrier no longer than a turn, or it does not become less.
     pub fn is_done(&self) -> bool {
-        self.parts > 0 && (self.left <= 2 * self.room || self.written >= 2 * self.first)
+        self.bites > 0 && (self.left <= LAST_BITES * self.room || self.written >= 2 * self.first)
     }
 }
 
@@ -112,7 +115,7 @@ mod tests {
         let mut ahead = Ahead::new(1, kind);
         let (mut left, mut parts) = (changed, 0);
         while !ahead.is_done() {
-            let (part, room) = ahead.next_part();
+            let (part, room) = ahead.next_bite();
             assert_eq!(part == SnapshotKind::Full, parts == 0 && kind == SnapshotKind::Full);
             let keys = room.min(left);
             left -= keys;
@@ -141,7 +144,7 @@ mod tests {
         let mut rooms = Vec::new();
         for took_us in [100, 200, 400, 10_000, 400, 10_000, 10_000, 10_000] {
             ahead.wrote(1_000_000, took_us * 1000);
-            rooms.push(ahead.next_part().1);
+            rooms.push(ahead.next_bite().1);
         }
         assert_eq!(rooms, [2048, 4096, 5154, 5154, 6493, 6493, 3246, 1623]);
     }
@@ -152,7 +155,7 @@ mod tests {
         let (mut left, mut parts) = (1_000_000, 0);
         ahead.take_time();
         while !ahead.is_done() {
-            let (_, room) = ahead.next_part();
+            let (_, room) = ahead.next_bite();
             left -= room.min(left);
             ahead.wrote(left, 1_000_000_000);
             parts += 1;

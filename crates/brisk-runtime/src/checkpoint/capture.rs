@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::{Array, BinaryArray, RecordBatch, UInt16Array};
-use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+use brisk_core::snapshot::{LogKeys, SnapshotKind, SnapshotWriter};
 use brisk_core::{Error, Result};
 
 use super::manifest::Blob;
@@ -21,8 +21,12 @@ pub(crate) struct Capture {
     pub left_out: usize,
 }
 
-/// Key groups, keys and rows, one element an entry; the rows may be packed.
-pub(crate) type Captured = (UInt16Array, BinaryArray, RecordBatch);
+/// Keys and rows, one element an entry; the rows may be packed.
+#[derive(Debug)]
+pub(crate) struct Captured {
+    pub keys: LogKeys,
+    pub rows: RecordBatch,
+}
 
 #[derive(Debug, Default)]
 pub(crate) struct TableCapture {
@@ -46,6 +50,11 @@ impl Capture {
         Self { kind, tables: BTreeMap::new(), states: BTreeMap::new(), room, left_out: 0 }
     }
 
+    /// Goes on with room for so many more keys.
+    pub fn make_room(&mut self, room: usize) {
+        (self.room, self.left_out) = (room, 0);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.tables.values().all(|t| t.puts.is_empty() && t.deletes.is_empty() && t.deleted_prefixes.is_empty() && t.appends.is_empty())
     }
@@ -58,16 +67,16 @@ impl Capture {
     }
 
     /// What is kept of some entries, which take room; `None` of no entries.
-    fn entry(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<Option<Captured>> {
-        if key_groups.len() != keys.len() || rows.num_rows() != keys.len() {
-            let message = format!("state table {table}: {} key groups, {} keys, {} rows", key_groups.len(), keys.len(), rows.num_rows());
-            return Err(Error::internal(message));
+    fn entry(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<Option<Captured>> {
+        let count = rows.num_rows();
+        if let Some(keys) = keys.count().filter(|keys| *keys != count) {
+            return Err(Error::internal(format!("state table {table}: {keys} keys, {count} rows")));
         }
         // A key has a row or more; room without bounds stays so.
         if self.room < usize::MAX {
-            self.room = self.room.saturating_sub(keys.len());
+            self.room = self.room.saturating_sub(count);
         }
-        Ok((!keys.is_empty()).then(|| (UInt16Array::from(key_groups.to_vec()), keys.clone(), rows.clone())))
+        Ok((count > 0).then(|| Captured { keys, rows: rows.clone() }))
     }
 }
 
@@ -89,13 +98,16 @@ impl SnapshotWriter for Capture {
     }
 
     fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
-        let entry = self.entry(table, key_groups, keys, rows)?;
+        if key_groups.len() != keys.len() {
+            return Err(Error::internal(format!("state table {table}: {} key groups, {} keys", key_groups.len(), keys.len())));
+        }
+        let entry = self.entry(table, LogKeys::Given(vec![(UInt16Array::from(key_groups.to_vec()), keys.clone())]), rows)?;
         self.table(table).puts.extend(entry);
         Ok(())
     }
 
-    fn append(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
-        let entry = self.entry(table, key_groups, keys, rows)?;
+    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()> {
+        let entry = self.entry(table, keys, rows)?;
         self.table(table).appends.extend(entry);
         Ok(())
     }

@@ -14,7 +14,9 @@ use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{DataType, Field, Schema};
+use arrow_select::concat::concat_batches;
 use brisk_core::key_group::hash_bytes;
+use brisk_core::snapshot::LogKeys;
 use brisk_core::{Error, Result, packed};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -245,24 +247,23 @@ impl Sections<'_> {
         let (mut batches, mut rows, mut bytes): (Vec<RecordBatch>, usize, usize) = (Vec::new(), 0, 0);
         while rows < SECTION_ROWS
             && bytes < SECTION_BYTES
-            && let Some((groups, keys, columns)) = self.entries.first()
+            && let Some(Captured { keys, rows: columns }) = self.entries.first()
         {
             if packed::is_packed(columns) {
                 if !batches.is_empty() {
                     break;
                 }
                 self.entries = &self.entries[1..];
-                let keys = packed::pack(&[key_columns(groups, keys)?])?;
+                let keys = packed::pack(&keys.of(columns)?.iter().map(key_columns).collect::<Result<Vec<_>>>()?)?;
                 return Ok(Some(side_by_side(&keys, &packed::trim(columns)?)?));
             }
-            let row_bytes = (packed::value_bytes(columns) / keys.len()).max(1);
-            let taken = (keys.len() - self.row).min(SECTION_ROWS - rows).min((SECTION_BYTES - bytes).div_ceil(row_bytes));
-            let columns = columns.slice(self.row, taken);
-            batches.push(side_by_side(&key_columns(&groups.slice(self.row, taken), &keys.slice(self.row, taken))?, &columns)?);
+            let row_bytes = (packed::value_bytes(columns) / columns.num_rows()).max(1);
+            let taken = (columns.num_rows() - self.row).min(SECTION_ROWS - rows).min((SECTION_BYTES - bytes).div_ceil(row_bytes));
+            batches.push(side_by_side(&joined(&keys.of(columns)?)?.slice(self.row, taken), &columns.slice(self.row, taken))?);
             rows += taken;
             bytes += taken * row_bytes;
             self.row += taken;
-            if self.row == keys.len() {
+            if self.row == columns.num_rows() {
                 self.entries = &self.entries[1..];
                 self.row = 0;
             }
@@ -271,7 +272,18 @@ impl Sections<'_> {
     }
 }
 
-fn key_columns(groups: &UInt16Array, keys: &BinaryArray) -> Result<RecordBatch> {
+/// Pieces of keys as one.
+fn joined(pieces: &[(UInt16Array, BinaryArray)]) -> Result<RecordBatch> {
+    match pieces {
+        [one] => key_columns(one),
+        _ => {
+            let pieces = pieces.iter().map(key_columns).collect::<Result<Vec<_>>>()?;
+            Ok(concat_batches(&Arc::new(Schema::new(key_fields())), &pieces)?)
+        }
+    }
+}
+
+fn key_columns((groups, keys): &(UInt16Array, BinaryArray)) -> Result<RecordBatch> {
     let schema = Arc::new(Schema::new(key_fields()));
     Ok(RecordBatch::try_new(schema, vec![Arc::new(groups.clone()), Arc::new(keys.clone())])?)
 }
@@ -475,7 +487,8 @@ fn deleted_entries(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<Capture
     let schema = Arc::new(Schema::empty());
     let entry = |(groups, keys): &(UInt16Array, BinaryArray)| {
         let options = RecordBatchOptions::new().with_row_count(Some(keys.len()));
-        Ok((groups.clone(), keys.clone(), RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options)?))
+        let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options)?;
+        Ok(Captured { keys: LogKeys::Given(vec![(groups.clone(), keys.clone())]), rows })
     };
     deletes.iter().map(entry).collect()
 }

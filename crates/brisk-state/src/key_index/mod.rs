@@ -9,11 +9,14 @@ mod dictionary;
 mod fixed;
 mod tuples;
 
+use std::sync::Arc;
+
 use arrow_array::builder::BinaryBuilder;
-use arrow_array::{Array, ArrayRef, BinaryArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, UInt16Array};
 use arrow_schema::DataType;
 use brisk_core::Result;
 use brisk_core::key_group::{NULL_HASH, SEED, hash_bytes, hash_columns, key_group_of, mix};
+use brisk_core::snapshot::KeyEncoder;
 
 use crate::IdBitmap;
 use crate::row_codec::RowCodec;
@@ -328,8 +331,26 @@ impl KeyIndex {
         self.ids.hashes[id as usize]
     }
 
+    /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys.
+    pub fn encoder(&self, key_groups: u16) -> Arc<dyn KeyEncoder> {
+        Arc::new(Encoder { codec: self.codec.clone(), key_groups })
+    }
+
     pub fn key_groups(&self, ids: &[u32], key_groups: u16) -> Vec<u16> {
         ids.iter().map(|id| key_group_of(self.ids.hashes[*id as usize], key_groups)).collect()
+    }
+}
+
+#[derive(Debug)]
+struct Encoder {
+    codec: RowCodec,
+    key_groups: u16,
+}
+
+impl KeyEncoder for Encoder {
+    fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<(UInt16Array, BinaryArray)> {
+        let groups = hash_columns(columns, rows)?.into_iter().map(|hash| key_group_of(hash, self.key_groups)).collect::<Vec<_>>();
+        Ok((groups.into(), self.codec.encode(columns, rows)?.into_array()?))
     }
 }
 
@@ -447,6 +468,8 @@ mod tests {
                 assert_eq!(*model.entry(row.to_vec()).or_insert(*id), *id);
                 assert_eq!(index.hash(*id), hash);
             }
+            let (groups, keys) = index.encoder(100).encode(&columns, values.len()).unwrap();
+            assert_eq!((groups.values().to_vec(), keys), (index.key_groups(&ids, 100), index.encoded(&ids, &[]).unwrap()));
             if next() % 3 == 0 {
                 let gone: Vec<u32> = index.ids().into_iter().filter(|_| next() % 2 == 0).collect();
                 model.retain(|_, id| !gone.contains(id));
