@@ -274,7 +274,7 @@ impl Files {
         };
         let program = format!(
             "import duckdb\nc = duckdb.connect()\nc.execute('SET threads = {threads}')\nc.execute(\"\"\"CREATE VIEW bid AS SELECT * FROM {source}\"\"\")\n\
-             for batch in c.execute(\"\"\"{}\"\"\").to_arrow_reader(8192): pass\n",
+             for batch in c.sql(\"\"\"{}\"\"\").to_arrow_reader(8192): pass\n",
             query.duckdb
         );
         measure(Command::new(python).args(["-c", &program])).with_context(|| format!("DuckDB, {}", query.name))

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use arrow_array::{Array, BinaryArray, BooleanArray, RecordBatch, UInt16Array};
 use arrow_select::filter::{filter, filter_record_batch};
@@ -15,6 +16,7 @@ use brisk_core::key_group::{hash_bytes, key_group_range, mix};
 use brisk_core::snapshot::{self, SnapshotReader};
 use brisk_core::source::SplitState;
 use brisk_core::{Error, Result};
+use crossbeam_channel::Receiver;
 use hashbrown::HashTable;
 
 use super::file::{Entries, Form, SMALL_BYTES, StateFile};
@@ -224,14 +226,75 @@ pub(crate) struct StateReader {
 }
 
 /// The files of a former subtask, oldest first, and the key groups that it owned.
+#[derive(Clone)]
 struct Chain {
     files: Vec<StateFile>,
     key_groups: Range<u16>,
 }
 
+impl Chain {
+    /// The live entries of the key groups `own`.
+    fn entries<'a>(&'a self, table: &'a str, own: &'a Range<u16>) -> impl Iterator<Item = Batch> + 'a {
+        logged(&self.files, table, own).chain(Merge::new(&self.files, table, own))
+    }
+}
+
+/// Keys and rows.
+type Batch = Result<(BinaryArray, RecordBatch)>;
+
+/// The entries of a chain, decoded and merged by a thread of their own while the operator takes in what came before.
+struct ReadAhead {
+    batches: Option<Receiver<Batch>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ReadAhead {
+    fn start(chain: Chain, table: String, own: Range<u16>) -> Self {
+        let (sender, batches) = crossbeam_channel::bounded(READ_AHEAD);
+        let read = move || {
+            // Who does not want more has gone.
+            let _ = chain.entries(&table, &own).try_for_each(|batch| sender.send(batch));
+        };
+        Self { batches: Some(batches), thread: Some(std::thread::spawn(read)) }
+    }
+}
+
+impl Iterator for ReadAhead {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        match self.batches.as_ref()?.recv() {
+            Ok(batch) => Some(batch),
+            Err(_) => {
+                self.batches = None;
+                let failed = self.thread.take()?.join().is_err();
+                failed.then(|| Err(Error::internal("the thread that reads a checkpoint broke down")))
+            }
+        }
+    }
+}
+
+impl Drop for ReadAhead {
+    fn drop(&mut self) {
+        self.batches = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// So many entries are worth a thread that reads them.
+const MANY_ENTRIES: usize = 100_000;
+/// Batches that it may be ahead.
+const READ_AHEAD: usize = 4;
+
 impl SnapshotReader for StateReader {
     fn entries<'a>(&'a self, table: &'a str) -> snapshot::Entries<'a> {
-        Box::new(self.chains.iter().flat_map(|chain| logged(&chain.files, table, &self.own).chain(Merge::new(&chain.files, table, &self.own))))
+        let chains = self.chains.iter();
+        if self.count(table) < MANY_ENTRIES {
+            return Box::new(chains.flat_map(|chain| chain.entries(table, &self.own)));
+        }
+        Box::new(chains.flat_map(|chain| ReadAhead::start(chain.clone(), table.to_owned(), self.own.clone())))
     }
 
     fn count(&self, table: &str) -> usize {
@@ -251,7 +314,7 @@ impl SnapshotReader for StateReader {
 }
 
 /// The entries of a log, in the order in which they were added.
-fn logged<'a>(chain: &'a [StateFile], table: &'a str, own: &'a Range<u16>) -> impl Iterator<Item = Result<(BinaryArray, RecordBatch)>> + 'a {
+fn logged<'a>(chain: &'a [StateFile], table: &'a str, own: &'a Range<u16>) -> impl Iterator<Item = Batch> + 'a {
     let batches = chain.iter().flat_map(move |file| file.read(table, Form::Append, 0));
     batches.filter_map(move |entries| entries.and_then(|e| live_entries(&e, own, &HiddenKeys::default())).transpose())
 }
@@ -264,6 +327,8 @@ struct Merge<'a> {
     generations: Vec<(&'a StateFile, u32)>,
     current: Option<Current<'a>>,
     hidden: HiddenKeys,
+    /// At most so many keys are put by all but the oldest file.
+    newer_keys: usize,
 }
 
 /// The generation that is being read.
@@ -278,7 +343,8 @@ struct Current<'a> {
 impl<'a> Merge<'a> {
     fn new(chain: &'a [StateFile], table: &'a str, own: &'a Range<u16>) -> Self {
         let generations = chain.iter().flat_map(|f| (0..f.generations(table)).map(move |g| (f, g))).collect();
-        Self { table, own, generations, current: None, hidden: HiddenKeys::default() }
+        let newer_keys = chain.iter().skip(1).map(|f| f.count(table, Form::Put)).sum();
+        Self { table, own, generations, current: None, hidden: HiddenKeys::default(), newer_keys }
     }
 
     /// The next live entries; `None` at the end.
@@ -301,6 +367,7 @@ impl<'a> Merge<'a> {
             }
             let Current { file, generation, spoken, .. } = self.current.take().expect("it is being read");
             if !self.generations.is_empty() {
+                self.hidden.expect(self.newer_keys);
                 spoken.into_iter().for_each(|(groups, keys)| self.hidden.add(groups, keys));
                 for entries in file.read(self.table, Form::Delete, generation) {
                     let Entries { key_groups, keys, .. } = entries?;
@@ -315,9 +382,9 @@ impl<'a> Merge<'a> {
 }
 
 impl Iterator for Merge<'_> {
-    type Item = Result<(BinaryArray, RecordBatch)>;
+    type Item = Batch;
 
-    fn next(&mut self) -> Option<Self::Item> {
+    fn next(&mut self) -> Option<Batch> {
         self.advance().transpose()
     }
 }
@@ -359,6 +426,11 @@ impl HiddenKeys {
         for prefix in prefixes.iter().flatten() {
             self.prefixes.entry(prefix.len()).or_default().insert(prefix.into());
         }
+    }
+
+    /// Makes room for so many keys in all, at once: a table that grows moves all it has again and again.
+    fn expect(&mut self, keys: usize) {
+        self.table.reserve(keys.saturating_sub(self.table.len()), |known| spread(known.hash));
     }
 
     fn add(&mut self, groups: UInt16Array, keys: BinaryArray) {
