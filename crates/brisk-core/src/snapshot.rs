@@ -30,12 +30,14 @@ pub enum SnapshotKind {
     Incremental,
 }
 
-/// The keys of a log's rows.
+/// The keys of entries, with their key groups.
 #[derive(Debug, Clone)]
-pub enum LogKeys {
+pub enum Keys {
     /// Key groups and keys, in pieces.
     Given(Vec<(UInt16Array, BinaryArray)>),
-    /// These columns of the rows make them, on the thread that writes.
+    /// The thread that writes makes them of these columns.
+    Columns(Vec<ArrayRef>, Arc<dyn KeyEncoder>),
+    /// The same of columns of the rows.
     Of(Vec<usize>, Arc<dyn KeyEncoder>),
 }
 
@@ -45,20 +47,26 @@ pub trait KeyEncoder: Debug + Send + Sync {
     fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<(UInt16Array, BinaryArray)>;
 }
 
-impl LogKeys {
+impl Keys {
+    pub fn given(key_groups: &[u16], keys: &BinaryArray) -> Self {
+        Keys::Given(vec![(UInt16Array::from(key_groups.to_vec()), keys.clone())])
+    }
+
     /// How many there are; `None` where the rows say that.
     pub fn count(&self) -> Option<usize> {
         match self {
-            LogKeys::Given(pieces) => Some(pieces.iter().map(|(_, keys)| keys.len()).sum()),
-            LogKeys::Of(..) => None,
+            Keys::Given(pieces) => Some(pieces.iter().map(|(_, keys)| keys.len()).sum()),
+            Keys::Columns(columns, _) => columns.first().map(|c| c.len()),
+            Keys::Of(..) => None,
         }
     }
 
     /// The key groups and keys of `rows`, which may be packed, in pieces.
     pub fn of(&self, rows: &RecordBatch) -> Result<Vec<(UInt16Array, BinaryArray)>> {
         match self {
-            LogKeys::Given(pieces) => Ok(pieces.clone()),
-            LogKeys::Of(columns, encoder) => Ok(vec![encoder.encode(packed::unpack(&rows.project(columns)?)?.columns(), rows.num_rows())?]),
+            Keys::Given(pieces) => Ok(pieces.clone()),
+            Keys::Columns(columns, encoder) => Ok(vec![encoder.encode(columns, rows.num_rows())?]),
+            Keys::Of(columns, encoder) => Ok(vec![encoder.encode(packed::unpack(&rows.project(columns)?)?.columns(), rows.num_rows())?]),
         }
     }
 }
@@ -79,13 +87,13 @@ pub trait SnapshotWriter {
     /// anyway. Until then all keys that are put are new to the snapshot.
     fn supersede(&mut self, _table: &str) {}
 
-    /// Adds entries to the keyed table `table`. `key_groups`, `keys` and `rows` have one element an entry; `rows` has
-    /// the same schema in every call for one table.
-    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()>;
+    /// Adds entries to the keyed table `table`. `keys` and `rows` have one element an entry; `rows` has the same schema in
+    /// every call for one table.
+    fn put(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()>;
 
     /// Adds entries to those that `table`, a log, has. Keys may repeat, and rows may be packed ([`crate::packed`]); a reader gives
     /// them unpacked.
-    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()>;
+    fn append(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()>;
 
     /// Says that `keys` are gone from `table`. Not needed in a full snapshot.
     fn delete(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray) -> Result<()>;

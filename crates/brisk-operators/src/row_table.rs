@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array}
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema as ArrowSchema, SchemaRef};
 use arrow_select::take::take;
-use brisk_core::snapshot::{LogKeys, SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, Schema};
 use brisk_state::row_store::SEALED_ROWS;
 use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
@@ -298,10 +298,10 @@ impl RowTable {
             for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
                 let (own, rest) = owners.split_at(piece.num_rows());
                 let log_keys = match &stored_key {
-                    Some(columns) => LogKeys::Of(columns.clone(), keys.encoder(*key_groups)),
+                    Some(columns) => Keys::Of(columns.clone(), keys.encoder(&[], *key_groups)),
                     None => {
-                        let encoded = |own: &[u32]| Ok((keys.key_groups(own, *key_groups).into(), keys.encoded(own, &[])?));
-                        LogKeys::Given(own.chunks(KEYS_AT_A_TIME).map(encoded).collect::<Result<_>>()?)
+                        let encoded = |own: &[u32]| Ok((keys.key_groups(own, *key_groups).into(), keys.encoded(own)?));
+                        Keys::Given(own.chunks(KEYS_AT_A_TIME).map(encoded).collect::<Result<_>>()?)
                     }
                 };
                 writer.append(name, log_keys, &piece)?;

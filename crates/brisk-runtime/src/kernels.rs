@@ -1,7 +1,7 @@
 //! Inner loops of the runtime, for benchmarks alone.
 
 use arrow_array::{BinaryArray, RecordBatch};
-use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result};
 
 use crate::checkpoint::capture::Capture;
@@ -25,7 +25,7 @@ impl Exchange {
 pub fn encode_state(entries: &[(Vec<u16>, BinaryArray, RecordBatch)]) -> Result<(Vec<u8>, u64)> {
     let mut capture = Capture::new(SnapshotKind::Full);
     for (groups, keys, rows) in entries {
-        capture.put("t", groups, keys, rows)?;
+        capture.put("t", Keys::given(groups, keys), rows)?;
     }
     let mut file = FileBuilder::new(None);
     file.add_last(&capture)?;

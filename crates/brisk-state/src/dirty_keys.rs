@@ -11,8 +11,7 @@
 
 use std::collections::HashSet;
 
-use arrow_array::{Array, BinaryArray, RecordBatch, UInt32Array};
-use arrow_select::take::take;
+use arrow_array::{Array, BinaryArray, RecordBatch};
 use brisk_core::Result;
 use brisk_core::key_group::key_group_of;
 use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
@@ -207,7 +206,7 @@ impl DeletedKeys {
     /// Remembers keys that are in `index` still.
     fn add(&mut self, index: &KeyIndex, ids: &[u32]) -> Result<()> {
         if !ids.is_empty() {
-            let encoded = index.encoded(ids, &[])?;
+            let encoded = index.encoded(ids)?;
             self.keys.extend(ids.iter().enumerate().map(|(i, id)| (index.hash(*id), encoded.value(i).to_vec())));
         }
         Ok(())
@@ -240,11 +239,9 @@ impl DeletedKeys {
 }
 
 fn put(writer: &mut dyn SnapshotWriter, table: &str, index: &KeyIndex, prefix: &[u8], key_groups: u16, ids: &[u32], rows: KeyedRows) -> Result<()> {
-    let keys = index.encoded(ids, prefix)?;
-    let groups = index.key_groups(ids, key_groups);
-    let Some(owners) = rows.owners else { return writer.put(table, &groups, &keys, &rows.rows) };
-    let groups: Vec<u16> = owners.iter().map(|o| groups[*o as usize]).collect();
-    let keys = take(&keys, &UInt32Array::from(owners), None)?;
-    let keys = keys.as_any().downcast_ref::<BinaryArray>().expect("take keeps the type");
-    writer.put(table, &groups, keys, &rows.rows)
+    let ids: Vec<u32> = match &rows.owners {
+        None => return writer.put(table, index.snapshot_keys(ids, prefix, key_groups)?, &rows.rows),
+        Some(owners) => owners.iter().map(|owner| ids[*owner as usize]).collect(),
+    };
+    writer.put(table, index.snapshot_keys(&ids, prefix, key_groups)?, &rows.rows)
 }

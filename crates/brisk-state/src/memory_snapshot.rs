@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use arrow_array::{Array, BinaryArray, RecordBatch};
-use brisk_core::snapshot::{Entries, LogKeys, SnapshotKind, SnapshotReader, SnapshotWriter};
+use arrow_array::{BinaryArray, RecordBatch};
+use brisk_core::snapshot::{Entries, Keys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, packed};
 
 /// The state of all subtasks of one operator.
@@ -69,6 +69,13 @@ impl MemoryWriter<'_> {
 }
 
 /// Room without bounds stays so.
+/// Key groups and keys.
+fn listed(keys: &Keys, rows: &RecordBatch) -> Result<(Vec<u16>, Vec<Vec<u8>>)> {
+    let pieces = keys.of(rows)?;
+    let groups = pieces.iter().flat_map(|(groups, _)| groups.values()).copied().collect();
+    Ok((groups, pieces.iter().flat_map(|(_, keys)| keys.iter().flatten()).map(<[u8]>::to_vec).collect()))
+}
+
 fn take_room(room: &mut usize, keys: usize) {
     if *room < usize::MAX {
         *room = room.saturating_sub(keys);
@@ -92,13 +99,14 @@ impl SnapshotWriter for MemoryWriter<'_> {
         self.put.retain(|(of, _)| of != table);
     }
 
-    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
-        if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
-            return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
+    fn put(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()> {
+        let (key_groups, keys) = listed(&keys, rows)?;
+        if keys.len() != rows.num_rows() {
+            return Err(Error::internal(format!("table {table}: keys and rows differ in number")));
         }
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for (i, group) in key_groups.iter().enumerate() {
-            let key = keys.value(i).to_vec();
+            let key = keys[i].clone();
             let entry = entries.entry(key.clone()).or_insert_with(|| (*group, Vec::new()));
             if self.put.insert((table.to_owned(), key)) {
                 take_room(&mut self.room, 1);
@@ -109,18 +117,16 @@ impl SnapshotWriter for MemoryWriter<'_> {
         Ok(())
     }
 
-    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()> {
-        let keys = keys.of(rows)?;
-        let key_groups: Vec<u16> = keys.iter().flat_map(|(groups, _)| groups.values()).copied().collect();
-        let keys: Vec<&[u8]> = keys.iter().flat_map(|(_, keys)| keys.iter().flatten()).collect();
-        if keys.len() != rows.num_rows() || keys.len() != key_groups.len() {
-            return Err(Error::internal(format!("table {table}: keys, key groups and rows differ in number")));
+    fn append(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()> {
+        let (key_groups, keys) = listed(&keys, rows)?;
+        if keys.len() != rows.num_rows() {
+            return Err(Error::internal(format!("table {table}: keys and rows differ in number")));
         }
         take_room(&mut self.room, keys.len());
         let rows = packed::unpack(rows)?;
         let entries = self.snapshot.tables.entry(table.to_owned()).or_default();
         for (i, group) in key_groups.iter().enumerate() {
-            let key = keys[i].to_vec();
+            let key = keys[i].clone();
             if self.put.contains(&(table.to_owned(), key.clone())) {
                 return Err(Error::internal(format!("table {table}: a log in which keys are replaced")));
             }

@@ -38,6 +38,7 @@ const BITE_NS: u64 = 100_000;
 const UNHURRIED_KEYS: usize = 65_536;
 /// So many bites may be left to the barrier.
 const LAST_BITES: usize = 5;
+const LAST_UNHURRIED: usize = 2;
 
 /// How far one operator is with the preparation of one checkpoint.
 #[derive(Debug)]
@@ -102,7 +103,8 @@ impl Ahead {
 
     /// What is left takes the barrier no longer than a turn, or it does not become less.
     pub fn is_done(&self) -> bool {
-        self.bites > 0 && (self.left <= LAST_BITES * self.room || self.written >= 2 * self.first)
+        let last = if self.hurried { LAST_BITES } else { LAST_UNHURRIED };
+        self.bites > 0 && (self.left <= last * self.room || self.written >= 2 * self.first)
     }
 }
 
@@ -110,43 +112,43 @@ impl Ahead {
 mod tests {
     use super::*;
 
-    /// Keys that change while a part is written, and what one takes; how many parts are written, and what is left.
+    /// Keys that change while a bite is written, and what one takes; how many bites are written, and what is left.
     fn check(kind: SnapshotKind, changed: usize, change_rate: usize, key_ns: u64, expected: (usize, usize)) {
         let mut ahead = Ahead::new(1, kind);
-        let (mut left, mut parts) = (changed, 0);
+        let (mut left, mut bites) = (changed, 0);
         while !ahead.is_done() {
-            let (part, room) = ahead.next_bite();
-            assert_eq!(part == SnapshotKind::Full, parts == 0 && kind == SnapshotKind::Full);
+            let (bite, room) = ahead.next_bite();
+            assert_eq!(bite == SnapshotKind::Full, bites == 0 && kind == SnapshotKind::Full);
             let keys = room.min(left);
             left -= keys;
             ahead.wrote(left, keys as u64 * key_ns);
             left += change_rate;
-            parts += 1;
+            bites += 1;
         }
-        assert_eq!((parts, left), expected);
+        assert_eq!((bites, left), expected);
         assert_eq!(ahead.last_part(), SnapshotKind::Incremental);
     }
 
     #[test]
-    fn parts_are_written_until_few_keys_are_left_or_it_does_not_help() {
+    fn bites_are_written_until_few_keys_are_left_or_it_does_not_help() {
         check(SnapshotKind::Incremental, 100, 0, 100, (1, 100));
         check(SnapshotKind::Full, 100, 0, 100, (1, 0));
-        check(SnapshotKind::Incremental, 1_000_000, 0, 60, (124, 9_792));
-        check(SnapshotKind::Full, 1_000_000, 2_000, 60, (162, 14_304));
-        check(SnapshotKind::Incremental, 100_000, 0, 20_000, (3_067, 64));
-        check(SnapshotKind::Incremental, 100_000, 9_000, 60, (28, 148_224));
-        check(SnapshotKind::Incremental, 10_000, 900, 50_000, (569, 502_100));
+        check(SnapshotKind::Incremental, 1_000_000, 0, 60, (599, 6_938));
+        check(SnapshotKind::Full, 1_000_000, 400, 60, (786, 8_130));
+        check(SnapshotKind::Incremental, 100_000, 0, 20_000, (3_110, 160));
+        check(SnapshotKind::Incremental, 100_000, 9_000, 60, (123, 1_006_954));
+        check(SnapshotKind::Incremental, 10_000, 900, 50_000, (615, 543_500));
     }
 
     #[test]
-    fn one_slow_part_does_not_make_the_next_ones_small() {
+    fn one_slow_bite_does_not_make_the_next_ones_small() {
         let mut ahead = Ahead::new(1, SnapshotKind::Full);
         let mut rooms = Vec::new();
-        for took_us in [100, 200, 400, 10_000, 400, 10_000, 10_000, 10_000] {
+        for took_us in [20, 40, 80, 5_000, 80, 5_000, 5_000, 5_000] {
             ahead.wrote(1_000_000, took_us * 1000);
             rooms.push(ahead.next_bite().1);
         }
-        assert_eq!(rooms, [2048, 4096, 5154, 5154, 6493, 6493, 3246, 1623]);
+        assert_eq!(rooms, [512, 1024, 1282, 1282, 1612, 1612, 806, 403]);
     }
 
     #[test]

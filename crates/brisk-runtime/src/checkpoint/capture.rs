@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::{Array, BinaryArray, RecordBatch, UInt16Array};
-use brisk_core::snapshot::{LogKeys, SnapshotKind, SnapshotWriter};
+use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotWriter};
 use brisk_core::{Error, Result};
 
 use super::manifest::Blob;
@@ -24,7 +24,7 @@ pub(crate) struct Capture {
 /// Keys and rows, one element an entry; the rows may be packed.
 #[derive(Debug)]
 pub(crate) struct Captured {
-    pub keys: LogKeys,
+    pub keys: Keys,
     pub rows: RecordBatch,
 }
 
@@ -67,7 +67,7 @@ impl Capture {
     }
 
     /// What is kept of some entries, which take room; `None` of no entries.
-    fn entry(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<Option<Captured>> {
+    fn entry(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<Option<Captured>> {
         let count = rows.num_rows();
         if let Some(keys) = keys.count().filter(|keys| *keys != count) {
             return Err(Error::internal(format!("state table {table}: {keys} keys, {count} rows")));
@@ -97,16 +97,13 @@ impl SnapshotWriter for Capture {
         self.table(table).supersedes = true;
     }
 
-    fn put(&mut self, table: &str, key_groups: &[u16], keys: &BinaryArray, rows: &RecordBatch) -> Result<()> {
-        if key_groups.len() != keys.len() {
-            return Err(Error::internal(format!("state table {table}: {} key groups, {} keys", key_groups.len(), keys.len())));
-        }
-        let entry = self.entry(table, LogKeys::Given(vec![(UInt16Array::from(key_groups.to_vec()), keys.clone())]), rows)?;
+    fn put(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()> {
+        let entry = self.entry(table, keys, rows)?;
         self.table(table).puts.extend(entry);
         Ok(())
     }
 
-    fn append(&mut self, table: &str, keys: LogKeys, rows: &RecordBatch) -> Result<()> {
+    fn append(&mut self, table: &str, keys: Keys, rows: &RecordBatch) -> Result<()> {
         let entry = self.entry(table, keys, rows)?;
         self.table(table).appends.extend(entry);
         Ok(())

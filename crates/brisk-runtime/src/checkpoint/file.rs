@@ -16,7 +16,7 @@ use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use brisk_core::key_group::hash_bytes;
-use brisk_core::snapshot::LogKeys;
+use brisk_core::snapshot::Keys;
 use brisk_core::{Error, Result, packed};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -155,7 +155,7 @@ impl FileBuilder {
             for (form, entries) in forms {
                 // Nothing in a log hides anything, so all of it is of the first generation.
                 let generation = if form == Form::Append { 0 } else { generation };
-                let mut sections = Sections { entries, row: 0 };
+                let mut sections = Sections { entries, row: 0, keys: None };
                 while let Some(section) = sections.next()? {
                     self.write_section(table, form, generation, &section)?;
                 }
@@ -237,8 +237,9 @@ impl FileBuilder {
 /// Goes through captured entries in pieces that make a section each, packed.
 struct Sections<'a> {
     entries: &'a [Captured],
-    /// Of the first of the entries.
+    /// Of the first of the entries: where to go on, and its keys once they are made.
     row: usize,
+    keys: Option<RecordBatch>,
 }
 
 impl Sections<'_> {
@@ -259,13 +260,19 @@ impl Sections<'_> {
             }
             let row_bytes = (packed::value_bytes(columns) / columns.num_rows()).max(1);
             let taken = (columns.num_rows() - self.row).min(SECTION_ROWS - rows).min((SECTION_BYTES - bytes).div_ceil(row_bytes));
-            batches.push(side_by_side(&joined(&keys.of(columns)?)?.slice(self.row, taken), &columns.slice(self.row, taken))?);
+            let own = match self.keys.take() {
+                Some(made) => made,
+                None => joined(&keys.of(columns)?)?,
+            };
+            batches.push(side_by_side(&own.slice(self.row, taken), &columns.slice(self.row, taken))?);
             rows += taken;
             bytes += taken * row_bytes;
             self.row += taken;
             if self.row == columns.num_rows() {
                 self.entries = &self.entries[1..];
                 self.row = 0;
+            } else {
+                self.keys = Some(own);
             }
         }
         (!batches.is_empty()).then(|| packed::pack(&batches)).transpose()
@@ -488,7 +495,7 @@ fn deleted_entries(deletes: &[(UInt16Array, BinaryArray)]) -> Result<Vec<Capture
     let entry = |(groups, keys): &(UInt16Array, BinaryArray)| {
         let options = RecordBatchOptions::new().with_row_count(Some(keys.len()));
         let rows = RecordBatch::try_new_with_options(Arc::clone(&schema), Vec::new(), &options)?;
-        Ok(Captured { keys: LogKeys::Given(vec![(groups.clone(), keys.clone())]), rows })
+        Ok(Captured { keys: Keys::Given(vec![(groups.clone(), keys.clone())]), rows })
     };
     deletes.iter().map(entry).collect()
 }
@@ -519,7 +526,7 @@ mod tests {
         let mut capture = Capture::new(SnapshotKind::Incremental);
         let column: ArrayRef = Arc::new(Int64Array::from(vec![10, 20]));
         let rows = RecordBatch::try_from_iter([("sum", column)]).unwrap();
-        capture.put("sums", &[3, 4], &BinaryArray::from(vec![b"a".as_slice(), b"b"]), &rows).unwrap();
+        capture.put("sums", Keys::given(&[3, 4], &BinaryArray::from(vec![b"a".as_slice(), b"b"])), &rows).unwrap();
         capture.delete("sums", &[5], &BinaryArray::from(vec![b"c".as_slice()])).unwrap();
         let mut file = FileBuilder::new(None);
         file.add(&capture).unwrap();
@@ -586,7 +593,7 @@ mod tests {
         let mut capture = Capture::new(SnapshotKind::Full);
         let mut append = |rows: RecordBatch| {
             let keys = BinaryArray::from_iter_values((0..rows.num_rows()).map(|_| b"k"));
-            capture.append("log", &vec![0; rows.num_rows()], &keys, &rows).unwrap();
+            capture.append("log", Keys::given(&vec![0; rows.num_rows()], &keys), &rows).unwrap();
         };
         append(values(0..10));
         append(values(10..30_000));
@@ -607,7 +614,7 @@ mod tests {
         let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..200u64).map(|n| format!("{n}").repeat(400 << 10))));
         let keys = BinaryArray::from_iter_values((0..200u64).map(|n| n.to_be_bytes()));
         let mut capture = Capture::new(SnapshotKind::Full);
-        capture.put("t", &[0; 200], &keys, &RecordBatch::try_from_iter([("t", Arc::clone(&texts))]).unwrap()).unwrap();
+        capture.put("t", Keys::given(&[0; 200], &keys), &RecordBatch::try_from_iter([("t", Arc::clone(&texts))]).unwrap()).unwrap();
         let mut file = FileBuilder::new(None);
         file.add_last(&capture).unwrap();
         let Finished { content, checksum, .. } = file.finish().unwrap().unwrap();
@@ -624,7 +631,7 @@ mod tests {
             let mut capture = Capture::new(SnapshotKind::Full);
             let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..SECTION_ROWS as u64).map(text)));
             let keys = BinaryArray::from_iter_values((0..SECTION_ROWS).map(|n| n.to_be_bytes()));
-            capture.put("t", &vec![0; SECTION_ROWS], &keys, &RecordBatch::try_from_iter([("t", texts)]).unwrap()).unwrap();
+            capture.put("t", Keys::given(&vec![0; SECTION_ROWS], &keys), &RecordBatch::try_from_iter([("t", texts)]).unwrap()).unwrap();
             let mut file = FileBuilder::new(None);
             file.add_last(&capture).unwrap();
             file.finish().unwrap().unwrap().length as usize
@@ -647,7 +654,7 @@ mod tests {
                 let values: Vec<i64> = (start..rows.min(start + 1000)).map(|n| n * 7919 + part).collect();
                 let keys = BinaryArray::from_iter_values(values.iter().map(|v| v.to_le_bytes()));
                 let column: ArrayRef = Arc::new(Int64Array::from(values.clone()));
-                capture.put("t", &vec![0; values.len()], &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+                capture.put("t", Keys::given(&vec![0; values.len()], &keys), &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
             }
             file.add(&capture).unwrap();
         }

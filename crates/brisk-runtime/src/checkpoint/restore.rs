@@ -252,8 +252,12 @@ impl ReadAhead {
     fn start(chain: Chain, table: String, own: Range<u16>) -> Self {
         let (sender, batches) = crossbeam_channel::bounded(READ_AHEAD);
         let read = move || {
-            // Who does not want more has gone.
-            let _ = chain.entries(&table, &own).try_for_each(|batch| sender.send(batch));
+            for batch in chain.entries(&table, &own) {
+                if sender.send(batch).is_err() {
+                    // Nobody wants more.
+                    return;
+                }
+            }
         };
         Self { batches: Some(batches), thread: Some(std::thread::spawn(read)) }
     }
@@ -482,7 +486,7 @@ mod tests {
     use arrow_array::cast::AsArray;
     use arrow_array::types::Int64Type;
     use arrow_array::{ArrayRef, Int64Array};
-    use brisk_core::snapshot::{SnapshotKind, SnapshotWriter};
+    use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotWriter};
 
     /// Each file is written as `a=1 b=2 -c ~d` (deletes `c` and what begins with `d`), with `|` between generations; the key's first
     /// letter is its key group (a is 0). Newest file last.
@@ -517,7 +521,7 @@ mod tests {
             let groups: Vec<u16> = values.iter().map(|v| (v % 3) as u16).collect();
             let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
             let mut capture = Capture::new(SnapshotKind::Incremental);
-            capture.append("t", &groups, &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+            capture.append("t", Keys::given(&groups, &keys), &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
             capture
         };
         let chain: Vec<StateFile> = [[1, 2, 3], [4, 5, 6]]
@@ -547,7 +551,7 @@ mod tests {
                 capture.delete_prefix("t", key.as_bytes()).unwrap();
             } else {
                 let column: ArrayRef = Arc::new(Int64Array::from(vec![value.parse::<i64>().unwrap()]));
-                capture.put("t", &[group], &keys, &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+                capture.put("t", Keys::given(&[group], &keys), &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
             }
         }
         capture
@@ -566,5 +570,29 @@ mod tests {
         check(&["a=1 b=2 c=3", "c=4"], 1..3, "b=2 c=4");
         check(&["a=1 b=2 | a=3 | -b c=1 | c=2 c=3"], 0..26, "a=3 c=2 c=3");
         check(&["a=1 b=2 c=3", "-a b=4 | a=5 -b | b=6 -a"], 0..26, "b=6 c=3");
+    }
+
+    #[test]
+    fn many_entries_are_read_ahead() {
+        let written = |from: u32, to: u32, v: i64| {
+            let keys = BinaryArray::from_iter_values((from..to).map(u32::to_be_bytes));
+            let groups: Vec<u16> = (from..to).map(|k| (k % 4) as u16).collect();
+            let column: ArrayRef = Arc::new(Int64Array::from(vec![v; groups.len()]));
+            let mut capture = Capture::new(SnapshotKind::Incremental);
+            capture.put("t", Keys::given(&groups, &keys), &RecordBatch::try_from_iter([("v", column)]).unwrap()).unwrap();
+            let mut file = FileBuilder::new(None);
+            file.add(&capture).unwrap();
+            opened(file)
+        };
+        let many = MANY_ENTRIES as u32 + 5;
+        let chain = Chain { files: vec![written(0, many, 1), written(100, 300, 2)], key_groups: 0..4 };
+        let reader = StateReader { own: 0..3, chains: vec![chain.clone(), chain.clone()], states: Vec::new() };
+        assert!(reader.count("t") >= MANY_ENTRIES);
+        let direct: Vec<_> = chain.entries("t", &(0..3)).collect::<Result<_>>().unwrap();
+        let ahead: Vec<_> = reader.entries("t").collect::<Result<_>>().unwrap();
+        assert_eq!(ahead, [direct.clone(), direct].concat());
+        assert_eq!(ahead.iter().map(|(keys, _)| keys.len()).sum::<usize>(), 2 * (0..many).filter(|k| k % 4 < 3).count());
+        let mut given_up = reader.entries("t");
+        assert!(given_up.next().is_some());
     }
 }

@@ -11,7 +11,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, RecordBatch};
 use brisk_core::key_group::{DEFAULT_KEY_GROUPS, hash_columns, key_group_of};
 use brisk_core::operator::{Operator, Output, SubtaskContext};
 use brisk_core::sink::{Committer, Guarantee, Sink, SinkWriter};
-use brisk_core::snapshot::{SnapshotKind, SnapshotReader, SnapshotWriter};
+use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::source::{Payload, Poll, Source, SourceData, SourceReader, SplitState, WatermarkGenerator, WatermarkStrategy, owns_split};
 use brisk_core::{ChangelogBatch, Error, Result, Watermark};
 
@@ -224,7 +224,7 @@ impl Operator for Sum {
         };
         let bytes = |keys: &[i64]| BinaryArray::from_iter_values(keys.iter().map(|k| k.to_le_bytes()));
         let column: ArrayRef = Arc::new(Int64Array::from_iter_values(puts.iter().map(|k| self.sums[k])));
-        writer.put("sums", &groups(&puts), &bytes(&puts), &RecordBatch::try_from_iter([("sum", column)])?)?;
+        writer.put("sums", Keys::given(&groups(&puts), &bytes(&puts)), &RecordBatch::try_from_iter([("sum", column)])?)?;
         writer.delete("sums", &groups(&deletes), &bytes(&deletes))
     }
 

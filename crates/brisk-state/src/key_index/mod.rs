@@ -16,7 +16,7 @@ use arrow_array::{Array, ArrayRef, BinaryArray, UInt16Array};
 use arrow_schema::DataType;
 use brisk_core::Result;
 use brisk_core::key_group::{NULL_HASH, SEED, hash_bytes, hash_columns, key_group_of, mix};
-use brisk_core::snapshot::KeyEncoder;
+use brisk_core::snapshot::{self, KeyEncoder};
 
 use crate::IdBitmap;
 use crate::row_codec::RowCodec;
@@ -293,23 +293,20 @@ impl KeyIndex {
         })
     }
 
-    /// The keys of `ids` as [`crate::row_codec`] bytes, each after `prefix`.
-    pub fn encoded(&self, ids: &[u32], prefix: &[u8]) -> Result<BinaryArray> {
-        if let (Keys::Rows(keys), []) = (&self.keys, prefix) {
-            return Ok(BinaryArray::from_iter_values(ids.iter().map(|id| keys.key(*id).expect("an encoded row is never null"))));
+    /// The keys of `ids` as [`crate::row_codec`] bytes.
+    pub fn encoded(&self, ids: &[u32]) -> Result<BinaryArray> {
+        match &self.keys {
+            Keys::Rows(keys) => Ok(BinaryArray::from_iter_values(ids.iter().map(|id| keys.key(*id).expect("an encoded row is never null")))),
+            _ => self.codec.encode(&self.keys(ids)?, ids.len())?.into_array(),
         }
-        let encoded = self.codec.encode(&self.keys(ids)?, ids.len())?;
-        if prefix.is_empty() {
-            return encoded.into_array();
+    }
+
+    /// The keys of `ids` for a snapshot, each after `prefix`, to be encoded when it is written.
+    pub fn snapshot_keys(&self, ids: &[u32], prefix: &[u8], key_groups: u16) -> Result<snapshot::Keys> {
+        match (&self.keys, prefix) {
+            (Keys::Rows(_), []) => Ok(snapshot::Keys::given(&self.key_groups(ids, key_groups), &self.encoded(ids)?)),
+            _ => Ok(snapshot::Keys::Columns(self.keys(ids)?, self.encoder(prefix, key_groups))),
         }
-        let mut keys = BinaryBuilder::with_capacity(ids.len(), encoded.bytes() + prefix.len() * ids.len());
-        let mut key = prefix.to_vec();
-        for row in encoded.iter() {
-            key.truncate(prefix.len());
-            key.extend_from_slice(row);
-            keys.append_value(&key);
-        }
-        Ok(keys.finish())
     }
 
     /// Adds keys that [`KeyIndex::encoded`] gave (without a prefix); sets `ids`.
@@ -331,9 +328,9 @@ impl KeyIndex {
         self.ids.hashes[id as usize]
     }
 
-    /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys.
-    pub fn encoder(&self, key_groups: u16) -> Arc<dyn KeyEncoder> {
-        Arc::new(Encoder { codec: self.codec.clone(), key_groups })
+    /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys, each key after `prefix`.
+    pub fn encoder(&self, prefix: &[u8], key_groups: u16) -> Arc<dyn KeyEncoder> {
+        Arc::new(Encoder { codec: self.codec.clone(), prefix: prefix.to_vec(), key_groups })
     }
 
     pub fn key_groups(&self, ids: &[u32], key_groups: u16) -> Vec<u16> {
@@ -344,13 +341,25 @@ impl KeyIndex {
 #[derive(Debug)]
 struct Encoder {
     codec: RowCodec,
+    prefix: Vec<u8>,
     key_groups: u16,
 }
 
 impl KeyEncoder for Encoder {
     fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<(UInt16Array, BinaryArray)> {
         let groups = hash_columns(columns, rows)?.into_iter().map(|hash| key_group_of(hash, self.key_groups)).collect::<Vec<_>>();
-        Ok((groups.into(), self.codec.encode(columns, rows)?.into_array()?))
+        let encoded = self.codec.encode(columns, rows)?;
+        if self.prefix.is_empty() {
+            return Ok((groups.into(), encoded.into_array()?));
+        }
+        let mut keys = BinaryBuilder::with_capacity(rows, encoded.bytes() + self.prefix.len() * rows);
+        let mut key = self.prefix.clone();
+        for row in encoded.iter() {
+            key.truncate(self.prefix.len());
+            key.extend_from_slice(row);
+            keys.append_value(&key);
+        }
+        Ok((groups.into(), keys.finish()))
     }
 }
 
@@ -468,8 +477,10 @@ mod tests {
                 assert_eq!(*model.entry(row.to_vec()).or_insert(*id), *id);
                 assert_eq!(index.hash(*id), hash);
             }
-            let (groups, keys) = index.encoder(100).encode(&columns, values.len()).unwrap();
-            assert_eq!((groups.values().to_vec(), keys), (index.key_groups(&ids, 100), index.encoded(&ids, &[]).unwrap()));
+            let (groups, keys) = index.encoder(&[], 100).encode(&columns, values.len()).unwrap();
+            assert_eq!((groups.values().to_vec(), keys.clone()), (index.key_groups(&ids, 100), index.encoded(&ids).unwrap()));
+            let (_, prefixed) = index.encoder(b"ab", 100).encode(&columns, values.len()).unwrap();
+            assert!(keys.iter().zip(&prefixed).all(|(key, prefixed)| [b"ab", key.unwrap()].concat() == prefixed.unwrap()));
             if next() % 3 == 0 {
                 let gone: Vec<u32> = index.ids().into_iter().filter(|_| next() % 2 == 0).collect();
                 model.retain(|_, id| !gone.contains(id));
@@ -482,12 +493,12 @@ mod tests {
             assert_eq!(index.len(), model.len());
         }
         let all = index.ids();
-        for (id, row) in all.iter().zip(index.encoded(&all, b"").unwrap().iter()) {
+        for (id, row) in all.iter().zip(index.encoded(&all).unwrap().iter()) {
             assert_eq!(model[row.unwrap()], *id);
         }
         let mut merged = index.empty_like();
         merged.insert_from(&index, &all, &mut ids).unwrap();
-        assert_eq!(merged.encoded(&ids, b"x").unwrap(), index.encoded(&all, b"x").unwrap());
+        assert_eq!(merged.encoded(&ids).unwrap(), index.encoded(&all).unwrap());
         assert_eq!(merged.key_groups(&ids, 128), index.key_groups(&all, 128));
     }
 
