@@ -20,7 +20,7 @@ use brisk_core::sink::SinkWriter;
 use brisk_core::snapshot::SnapshotKind;
 use brisk_core::{ChangelogBatch, Message, Result, Watermark};
 
-use crate::checkpoint::ahead::{self, Ahead};
+use crate::checkpoint::ahead::Ahead;
 use crate::checkpoint::capture::Capture;
 use crate::checkpoint::manifest::{Blob, SubtaskManifest};
 use crate::checkpoint::writer::{AheadPart, Part};
@@ -136,10 +136,11 @@ impl Chain {
     /// Writes parts of the operators' state ahead of a checkpoint, until nothing is left that is worth it (`true`), the time is
     /// over, or `hand_over` says that it has no room for more. What the flushes emit reaches the links behind.
     pub fn write_ahead(&mut self, preparation: Preparation, now_ms: i64, mut hand_over: impl FnMut(AheadPart) -> Result<bool>) -> Result<bool> {
-        let ends_ns = monotonic_ns() + ahead::TURN.as_nanos() as u64;
+        let begin_ns = monotonic_ns();
         for i in 0..self.links.len() {
             while self.links[i].begin_ahead(preparation) {
                 self.flow(now_ms).flush(i)?;
+                let ends_ns = begin_ns + self.links[i].ahead.as_ref().map_or(0, Ahead::turn_ns);
                 let has_room = self.links[i].write_ahead(ends_ns)?.map_or(Ok(true), &mut hand_over)?;
                 if !has_room || monotonic_ns() >= ends_ns {
                     return Ok(false);

@@ -17,7 +17,7 @@ use crossbeam_channel::Sender;
 
 use crate::chain::Chain;
 use crate::checkpoint::coordinator::SubtaskId;
-use crate::checkpoint::writer::{AheadPart, Part, Work};
+use crate::checkpoint::writer::{AheadPart, Part, WAITING_PARTS, Work};
 use crate::clock::monotonic_ns;
 use crate::control::{Control, Preparation, Request, cancelled};
 use crate::driver::Event;
@@ -193,13 +193,13 @@ impl TaskContext {
     pub fn prepare(&mut self, chain: &mut Chain) -> Result<Option<Duration>> {
         let Some(preparation) = self.control.preparation(self.prepared) else { return Ok(None) };
         // The checkpoint thread has enough to do: the task goes on with its input, if there is any.
-        if self.work.is_full() {
+        if self.work.len() >= WAITING_PARTS {
             return Ok(Some(FULL_WAIT));
         }
         let begin_ns = monotonic_ns();
         let done = chain.write_ahead(preparation, self.now_ms(), |part| {
             self.hand_over_part(part)?;
-            Ok(!self.work.is_full())
+            Ok(self.work.len() < WAITING_PARTS)
         })?;
         self.longest_stop_ns = self.longest_stop_ns.max(monotonic_ns() - begin_ns);
         if done {

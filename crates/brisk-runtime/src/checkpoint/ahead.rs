@@ -18,14 +18,15 @@
 //!
 //! What this leaves out: a key is written whole, so one key with a million rows stops its task once for all of them.
 
-use std::time::Duration;
-
 use brisk_core::snapshot::SnapshotKind;
 
-/// The coordinator waits no longer than this for tasks to prepare.
-pub(crate) const LIMIT_MS: i64 = 1000;
+/// The coordinator waits no longer than this for tasks to prepare: a large state that is to be written whole takes seconds, and what
+/// is not written when the time is over stops its task in one piece.
+pub(crate) const LIMIT_MS: i64 = 60_000;
 /// How long a task writes between two batches: a part is as many bites as fit.
-pub(crate) const TURN: Duration = Duration::from_micros(500);
+const TURN_NS: u64 = 500_000;
+/// The same once it has written as many keys as there were at first, so that what changed meanwhile is caught up with.
+const CATCHING_UP_NS: u64 = 2_000_000;
 /// Keys of one bite: at first, and within these bounds as many as take about [`BITE_NS`], since a key may have one row or
 /// a thousand. Of two bites the quicker one tells what a key takes: memory that is touched for the first time, or a turn that
 /// another thread was given, can make a bite ten times as slow. Bites are small, since memory for a small one is mostly what an
@@ -77,6 +78,11 @@ impl Ahead {
             (0, SnapshotKind::Incremental) => (SnapshotKind::Incremental, 0),
             _ => (SnapshotKind::Incremental, self.room),
         }
+    }
+
+    /// How long the task may write before it goes on with its input.
+    pub fn turn_ns(&self) -> u64 {
+        if self.bites > 0 && self.written >= self.first { CATCHING_UP_NS } else { TURN_NS }
     }
 
     /// What the barrier has left to do.

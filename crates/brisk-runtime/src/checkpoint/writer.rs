@@ -29,6 +29,10 @@ const MAX_DELTAS: usize = 16;
 /// The same of deltas that only add to logs: a full file says no less than they do, it only saves opening many.
 const MAX_APPENDS: usize = 256;
 
+/// Tasks write nothing ahead while so many parts wait for the thread. The queue has room for more, so that what is captured at a
+/// barrier never waits.
+pub(crate) const WAITING_PARTS: usize = 64;
+
 pub(crate) enum Work {
     /// A new start of the job: forget all chains. `commit` holds what the restored checkpoint left to commit.
     Begin { committers: HashMap<NodeId, Box<dyn Committer>>, commit: Vec<(NodeId, Vec<Vec<u8>>)>, reply: Sender<Result<()>> },

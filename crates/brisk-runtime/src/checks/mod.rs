@@ -5,6 +5,8 @@
 
 mod presence;
 
+use arrow_array::BooleanArray;
+use arrow_buffer::BooleanBuffer;
 use brisk_core::batch::ChangelogMode;
 use brisk_core::graph::Node;
 use brisk_core::operator::{Collector, Operator, Output};
@@ -114,6 +116,11 @@ impl Collector for Watched<'_, '_> {
     fn batch(&mut self, batch: ChangelogBatch) -> Result<()> {
         self.rules.check_batch(&batch)?;
         self.out.batch(batch)
+    }
+
+    fn filter(&mut self, batch: ChangelogBatch, kept: &BooleanBuffer) -> Result<()> {
+        self.rules.check_batch(&batch.filter(&BooleanArray::new(kept.clone(), None))?)?;
+        self.out.filter(batch, kept)
     }
 
     fn watermark(&mut self, watermark: Watermark) -> Result<()> {

@@ -27,7 +27,7 @@ use crate::build::Run;
 use crate::checkpoint::coordinator::SubtaskId;
 use crate::checkpoint::manifest::SubtaskManifest;
 use crate::checkpoint::restore::{self, RestorePoint};
-use crate::checkpoint::writer::{Work, Writer};
+use crate::checkpoint::writer::{WAITING_PARTS, Work, Writer};
 use crate::clock::monotonic_ns;
 use crate::control::{Control, cancelled};
 use crate::job::{CheckpointInfo, JobOptions, JobResult, JobState, Outcome, Restore};
@@ -102,7 +102,7 @@ pub(crate) fn start(graph: StreamGraph, mut options: JobOptions, restore: Restor
     let first_id = last_id.max(point.as_ref().map_or(0, |p| p.info.id)) + 1;
     let placement: Vec<_> = plan.task_of.iter().copied().zip(plan.parallelism.iter().copied()).collect();
     let board = Arc::new(Board::new(&options.name, &graph, &placement, options.clock.now_ms()));
-    let capacity = 64 + 4 * plan.subtasks();
+    let capacity = WAITING_PARTS + 4 * plan.subtasks();
     let (events, received) = bounded(capacity);
     let (work, to_do) = bounded(capacity);
     let shared = Arc::new(Shared::new(board, events.clone()));
