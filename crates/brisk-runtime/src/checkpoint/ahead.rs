@@ -22,7 +22,7 @@ use brisk_core::snapshot::SnapshotKind;
 
 /// The coordinator waits no longer than this for tasks to prepare: a large state that is to be written whole takes seconds, and what
 /// is not written when the time is over stops its task in one piece.
-pub(crate) const LIMIT_MS: i64 = 60_000;
+pub(crate) const LIMIT_MS: i64 = 10_000;
 /// How long a task writes between two batches: a part is as many bites as fit.
 const TURN_NS: u64 = 500_000;
 /// The same once it has written as many keys as there were at first, so that what changed meanwhile is caught up with.
