@@ -34,8 +34,8 @@ use brisk_core::graph::{Distribution, Edge, Node as GraphNode, NodeId, NodeKind,
 use brisk_core::key_group::hash_bytes;
 use brisk_core::sink::Sink;
 use brisk_core::{Error, Result, Schema};
-pub use brisk_functions::EvalContext;
-use brisk_operators::not_null::NotNullEnforcer;
+use brisk_functions::EvalContext;
+pub use brisk_operators::not_null::NotNullEnforcer;
 pub use brisk_operators::sink_upsert_materializer::UpsertMaterialize;
 use chrono_tz::Tz;
 
