@@ -246,6 +246,8 @@ type Batch = Result<(BinaryArray, RecordBatch)>;
 struct ReadAhead {
     batches: Option<Receiver<Batch>>,
     thread: Option<JoinHandle<()>>,
+    /// Why there is no thread, until it is told.
+    failure: Option<Error>,
 }
 
 impl ReadAhead {
@@ -259,7 +261,10 @@ impl ReadAhead {
                 }
             }
         };
-        Self { batches: Some(batches), thread: Some(std::thread::spawn(read)) }
+        match std::thread::Builder::new().name("restore".to_owned()).spawn(read) {
+            Ok(thread) => Self { batches: Some(batches), thread: Some(thread), failure: None },
+            Err(e) => Self { batches: None, thread: None, failure: Some(Error::external(format!("cannot start a thread to read a checkpoint: {e}"))) },
+        }
     }
 }
 
@@ -267,6 +272,9 @@ impl Iterator for ReadAhead {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
+        if let Some(failure) = self.failure.take() {
+            return Some(Err(failure));
+        }
         match self.batches.as_ref()?.recv() {
             Ok(batch) => Some(batch),
             Err(_) => {
