@@ -20,10 +20,11 @@ pub struct TaskMetrics {
     /// Bytes of state held in memory, as far as the operator knows.
     pub state_bytes: Gauge,
     /// Of the last checkpoint: from the request to the barrier's arrival, from the first barrier to the last of all
-    /// inputs, and the longest time for which it stopped the task in one piece.
+    /// inputs, and how long it stopped the task for: in one piece at most, and in all.
     pub checkpoint_start_delay_ns: Gauge,
     pub checkpoint_alignment_ns: Gauge,
     pub checkpoint_stop_ns: Gauge,
+    pub checkpoint_sync_ns: Gauge,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +68,7 @@ impl Default for TaskMetrics {
             checkpoint_start_delay_ns: Gauge(AtomicI64::new(0)),
             checkpoint_alignment_ns: Gauge(AtomicI64::new(0)),
             checkpoint_stop_ns: Gauge(AtomicI64::new(0)),
+            checkpoint_sync_ns: Gauge(AtomicI64::new(0)),
         }
     }
 }

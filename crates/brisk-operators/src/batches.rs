@@ -22,6 +22,14 @@ pub(crate) fn unnamed_batch(columns: Vec<ArrayRef>) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
 }
 
+/// When each of `ids` was touched, in ms, for a snapshot; nulls without a time-to-live.
+pub(crate) fn touched_column(touch: Option<&LastTouch>, ids: &[u32]) -> ArrayRef {
+    Arc::new(match touch {
+        Some(touch) => Int64Array::from_iter_values(ids.iter().map(|id| touch.touched_ms(*id))),
+        None => Int64Array::new_null(ids.len()),
+    })
+}
+
 /// For a snapshot, the stored rows of some keys, after a column that says when each key was touched. `add` adds the rows of
 /// a key.
 pub(crate) fn rows_of_keys(ids: &[u32], store: &RowStore, touch: Option<&LastTouch>, add: impl Fn(u32, &mut Vec<RowId>)) -> Result<KeyedRows> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, Watermark};
 use brisk_state::{DirtyKeys, IdBitmap, KeyIndex, KeyedRows, LastTouch, NO_ROW, RowId, RowStore, TimerQueue};
 
-use crate::batches::{MAX_ROWS, unnamed_batch};
+use crate::batches::{MAX_ROWS, touched_column, unnamed_batch};
 use crate::deduplicate::DeduplicateSpec;
 use crate::time_attribute::rowtimes;
 use crate::window_aggregate::restored_watermark;
@@ -66,8 +66,7 @@ impl Operator for FirstByArrival {
 
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let touch = &self.touch;
-        let touched = |id: &u32| touch.as_ref().map(|t| t.touched_ms(*id));
-        let rows = |ids: &[u32]| Ok(KeyedRows::one_each(unnamed_batch(vec![Arc::new(ids.iter().map(touched).collect::<Int64Array>())])?));
+        let rows = |ids: &[u32]| Ok(KeyedRows::one_each(unnamed_batch(vec![touched_column(touch.as_ref(), ids)])?));
         self.dirty.write(writer, "seen", &self.index, self.key_groups, rows)
     }
 
@@ -227,11 +226,10 @@ impl Operator for FirstByTime {
         let Self { dirty, index, states, store, touch, .. } = self;
         let rows = |ids: &[u32]| {
             let waiting = |id: &u32| matches!(states[*id as usize], KeyState::Waiting { .. });
-            let touched = |id: &u32| touch.as_ref().map(|t| t.touched_ms(*id));
             let kept = ids.iter().map(|id| if let KeyState::Waiting { row, .. } = states[*id as usize] { row } else { NO_ROW });
             let kept: Vec<RowId> = kept.collect();
             let mut columns: Vec<ArrayRef> =
-                vec![Arc::new(ids.iter().map(|id| Some(waiting(id))).collect::<BooleanArray>()), Arc::new(ids.iter().map(touched).collect::<Int64Array>())];
+                vec![Arc::new(ids.iter().map(|id| Some(waiting(id))).collect::<BooleanArray>()), touched_column(touch.as_ref(), ids)];
             columns.extend(store.gather(&kept)?.columns().iter().cloned());
             Ok(KeyedRows::one_each(unnamed_batch(columns)?))
         };

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{ArrayRef, Int64Array, UInt32Array};
+use arrow_array::{Int64Array, UInt32Array};
 use brisk_core::operator::{Operator, Output};
 use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, RowKind, Watermark};
 use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, TouchedIds};
 
-use crate::batches::unnamed_batch;
+use crate::batches::{touched_column, unnamed_batch};
 use crate::deduplicate::DeduplicateSpec;
 use crate::deduplicate_first::{key_ids, key_index, restore_touch};
 use crate::time_attribute::rowtimes;
@@ -111,9 +111,8 @@ impl Operator for LastByTime {
     fn snapshot(&mut self, writer: &mut dyn SnapshotWriter) -> Result<()> {
         let (times, touch) = (&self.times, &self.touch);
         let rows = |ids: &[u32]| {
-            let time: Int64Array = ids.iter().map(|id| times[*id as usize]).collect();
-            let touched: Int64Array = ids.iter().map(|id| touch.as_ref().map(|t| t.touched_ms(*id))).collect();
-            Ok(KeyedRows::one_each(unnamed_batch(vec![Arc::new(touched) as ArrayRef, Arc::new(time)])?))
+            let time = Int64Array::from_iter_values(ids.iter().map(|id| times[*id as usize]));
+            Ok(KeyedRows::one_each(unnamed_batch(vec![touched_column(touch.as_ref(), ids), Arc::new(time)])?))
         };
         self.dirty.write(writer, TABLE, &self.index, self.key_groups, rows)
     }

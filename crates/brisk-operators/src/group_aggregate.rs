@@ -19,7 +19,7 @@ use brisk_functions::AggregateCall;
 use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, TouchedIds};
 
 use crate::aggregate_set::{AggregateSet, state_columns};
-use crate::batches::{MAX_ROWS, record_batch, retractions, unnamed_batch};
+use crate::batches::{MAX_ROWS, record_batch, retractions, touched_column, unnamed_batch};
 use crate::group_changes::{Changed, GroupChanges};
 
 /// Which half of an aggregation an operator does.
@@ -182,11 +182,7 @@ impl Operator for GroupAggregate {
         let (set, counts, touch) = (&self.set, &self.counts, &self.touch);
         let rows = |ids: &[u32]| {
             let count = Int64Array::from_iter_values(ids.iter().map(|id| counts[*id as usize]));
-            let touched = match touch {
-                Some(touch) => Int64Array::from_iter_values(ids.iter().map(|id| touch.touched_ms(*id))),
-                None => Int64Array::new_null(ids.len()),
-            };
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(count), Arc::new(touched)];
+            let mut columns: Vec<ArrayRef> = vec![Arc::new(count), touched_column(touch.as_ref(), ids)];
             columns.extend(set.state(ids)?);
             Ok(KeyedRows::one_each(unnamed_batch(columns)?))
         };

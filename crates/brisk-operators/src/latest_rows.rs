@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_schema::SchemaRef;
 use arrow_select::take::take;
 use brisk_core::operator::Output;
@@ -16,7 +16,7 @@ use brisk_core::snapshot::{SnapshotReader, SnapshotWriter};
 use brisk_core::{ChangelogBatch, Result, RowKind, Schema};
 use brisk_state::{DirtyKeys, KeyIndex, KeyedRows, LastTouch, RowId, RowStore, TouchedIds};
 
-use crate::batches::{Changes, interleave_columns, record_batch, rows_differ, unnamed_batch};
+use crate::batches::{Changes, interleave_columns, record_batch, rows_differ, touched_column, unnamed_batch};
 
 /// How changes are told.
 #[derive(Debug, Clone, Copy)]
@@ -131,8 +131,7 @@ impl LatestRows {
         let Self { dirty, index, slots, store, touch, .. } = self;
         let rows = |ids: &[u32]| {
             let kept: Vec<RowId> = ids.iter().filter_map(|id| slots[*id as usize].stored()).collect();
-            let touched = ids.iter().map(|id| touch.as_ref().map(|t| t.touched_ms(*id)));
-            let mut columns: Vec<ArrayRef> = vec![Arc::new(touched.collect::<Int64Array>())];
+            let mut columns: Vec<ArrayRef> = vec![touched_column(touch.as_ref(), ids)];
             columns.extend(store.gather(&kept)?.columns().iter().cloned());
             Ok(KeyedRows::one_each(unnamed_batch(columns)?))
         };

@@ -137,6 +137,7 @@ impl Run {
             taken: 0,
             completed: 0,
             longest_stop_ns: 0,
+            sync_ns: 0,
             has_ended: false,
         }
     }

@@ -110,6 +110,8 @@ pub struct CheckpointTimes {
     pub alignment_ns: u64,
     /// The longest time for which the subtask was stopped in one piece.
     pub stop_ns: u64,
+    /// All the time that the subtask was stopped for.
+    pub sync_ns: u64,
 }
 
 impl CheckpointTimes {
@@ -118,6 +120,7 @@ impl CheckpointTimes {
             start_delay_ns: self.start_delay_ns.max(other.start_delay_ns),
             alignment_ns: self.alignment_ns.max(other.alignment_ns),
             stop_ns: self.stop_ns.max(other.stop_ns),
+            sync_ns: self.sync_ns.max(other.sync_ns),
         }
     }
 
@@ -125,6 +128,7 @@ impl CheckpointTimes {
         metrics.checkpoint_start_delay_ns.set(self.start_delay_ns as i64);
         metrics.checkpoint_alignment_ns.set(self.alignment_ns as i64);
         metrics.checkpoint_stop_ns.set(self.stop_ns as i64);
+        metrics.checkpoint_sync_ns.set(self.sync_ns as i64);
     }
 }
 
@@ -286,6 +290,7 @@ fn subtask_status(m: &TaskMetrics) -> SubtaskStatus {
             start_delay_ns: m.checkpoint_start_delay_ns.get() as u64,
             alignment_ns: m.checkpoint_alignment_ns.get() as u64,
             stop_ns: m.checkpoint_stop_ns.get() as u64,
+            sync_ns: m.checkpoint_sync_ns.get() as u64,
         },
     }
 }

@@ -49,8 +49,9 @@ pub(crate) struct TaskContext {
     pub prepared: u64,
     pub taken: u64,
     pub completed: u64,
-    /// The longest time that the checkpoint at hand stopped this subtask for.
+    /// How long the checkpoint at hand has stopped this subtask for: in one piece at most, and in all.
     pub longest_stop_ns: u64,
+    pub sync_ns: u64,
     pub has_ended: bool,
 }
 
@@ -201,7 +202,7 @@ impl TaskContext {
             self.hand_over_part(part)?;
             Ok(self.work.len() < WAITING_PARTS)
         })?;
-        self.longest_stop_ns = self.longest_stop_ns.max(monotonic_ns() - begin_ns);
+        self.stopped_since(begin_ns);
         if done {
             self.prepared = preparation.id;
             let event = Event::Prepared { attempt: self.attempt, id: preparation.id, subtask: self.subtask };
@@ -217,6 +218,12 @@ impl TaskContext {
             return Ok(());
         }
         chain.write_parts(preparation, |part| self.hand_over_part(part))
+    }
+
+    fn stopped_since(&mut self, begin_ns: u64) {
+        let stop_ns = monotonic_ns() - begin_ns;
+        self.longest_stop_ns = self.longest_stop_ns.max(stop_ns);
+        self.sync_ns += stop_ns;
     }
 
     fn hand_over_part(&self, part: AheadPart) -> Result<()> {
@@ -239,13 +246,12 @@ impl TaskContext {
 
     /// Gives what was captured since `begin_ns` to the checkpoint thread.
     pub fn hand_over(&mut self, request: &Request, parts: Vec<Part>, begin_ns: u64, alignment_ns: u64) -> Result<()> {
-        let longest_ns = std::mem::take(&mut self.longest_stop_ns).max(monotonic_ns() - begin_ns);
-        let times = CheckpointTimes {
-            start_delay_ns: (begin_ns - alignment_ns).saturating_sub(request.injected_ns),
-            alignment_ns,
-            // Nothing waits for a task that has ended.
-            stop_ns: if self.has_ended { 0 } else { longest_ns },
-        };
+        self.stopped_since(begin_ns);
+        let (stop_ns, sync_ns) = (std::mem::take(&mut self.longest_stop_ns), std::mem::take(&mut self.sync_ns));
+        let start_delay_ns = (begin_ns - alignment_ns).saturating_sub(request.injected_ns);
+        // Nothing waits for a task that has ended.
+        let (stop_ns, sync_ns) = if self.has_ended { (0, 0) } else { (stop_ns, sync_ns) };
+        let times = CheckpointTimes { start_delay_ns, alignment_ns, stop_ns, sync_ns };
         times.publish(&self.metrics);
         let (attempt, subtask, place) = (self.attempt, self.subtask, request.place.clone());
         let work = Work::Snapshot { attempt, id: request.barrier.checkpoint_id, subtask, place, times, parts };

@@ -140,18 +140,15 @@ impl DirtyKeys {
 
     /// Takes up to `room` dirty keys, and says whether an earlier part of the snapshot may have some of them.
     fn next_part(&mut self, index: &KeyIndex, room: usize) -> (Vec<u32>, bool) {
-        let alive = |id: &u32| index.contains_id(*id);
-        let mut ids: Vec<u32> = self.dirty.iter_from(self.next).filter(alive).take(room).collect();
+        let mut ids = Vec::with_capacity(room.min(self.dirty.count()));
+        self.dirty.take(self.next..u32::MAX, room, index.live(), &mut ids);
         let begins_anew = self.next == 0 || ids.len() < room;
-        if self.next > 0 && ids.len() < room {
-            ids.extend(self.dirty.iter().take_while(|id| *id < self.next).filter(alive).take(room - ids.len()));
-        }
+        self.dirty.take(0..self.next, room, index.live(), &mut ids);
         if ids.len() < room {
             // That was all.
             self.dirty.clear();
             self.next = 0;
         } else {
-            self.dirty.remove_all(&ids);
             self.next = ids.last().map_or(self.next, |last| last + 1);
         }
         (ids, begins_anew)

@@ -1,5 +1,7 @@
 //! A set of small numbers, one bit each.
 
+use std::ops::Range;
+
 /// A growing set of ids.
 #[derive(Debug, Clone, Default)]
 pub struct IdBitmap {
@@ -31,10 +33,30 @@ impl IdBitmap {
         present
     }
 
+    /// Ids that follow each other are added a word at a time.
     pub fn insert_all(&mut self, ids: &[u32]) {
+        let (mut at, mut bits) = (0, 0);
         for id in ids {
-            self.insert(*id);
+            let (word, bit) = place(*id);
+            if word != at {
+                self.insert_bits(at, std::mem::take(&mut bits));
+                at = word;
+            }
+            bits |= bit;
         }
+        self.insert_bits(at, bits);
+    }
+
+    #[inline]
+    fn insert_bits(&mut self, word: usize, bits: u64) {
+        if bits == 0 {
+            return;
+        }
+        if word >= self.words.len() {
+            self.words.resize((word + 1).next_power_of_two(), 0);
+        }
+        self.count += (bits & !self.words[word]).count_ones() as usize;
+        self.words[word] |= bits;
     }
 
     pub fn remove_all(&mut self, ids: &[u32]) {
@@ -59,11 +81,35 @@ impl IdBitmap {
         self.count
     }
 
-    /// The ids from `first` on, in ascending order.
-    pub fn iter_from(&self, first: u32) -> impl Iterator<Item = u32> + '_ {
-        let (start, bit) = place(first);
-        let word = move |i: usize, word: u64| if i == start { word & !(bit - 1) } else { word };
-        self.words.iter().enumerate().skip(start).flat_map(move |(i, &w)| Bits { word: word(i, w), base: i as u32 * 64 })
+    /// Moves the smallest ids of `range` into `taken`, until that holds `most`; those that `alive` does not have are dropped.
+    pub fn take(&mut self, range: Range<u32>, most: usize, alive: &IdBitmap, taken: &mut Vec<u32>) {
+        let (start, first) = place(range.start);
+        let (end, last) = place(range.end);
+        for i in start..self.words.len().min(end + 1) {
+            let mut word = self.words[i];
+            if i == start {
+                word &= !(first - 1);
+            }
+            if i == end {
+                word &= last - 1;
+            }
+            let room = most - taken.len();
+            if room == 0 {
+                return;
+            }
+            if word == 0 {
+                continue;
+            }
+            let live = word & alive.words.get(i).copied().unwrap_or(0);
+            let before = taken.len();
+            taken.extend(Bits { word: live, base: i as u32 * 64 }.take(room));
+            let gone = match taken.last() {
+                Some(last) if taken.len() - before == room => word & (u64::MAX >> (63 - last % 64)),
+                _ => word,
+            };
+            self.words[i] &= !gone;
+            self.count -= gone.count_ones() as usize;
+        }
     }
 
     pub fn clear(&mut self) {
@@ -73,7 +119,7 @@ impl IdBitmap {
 
     /// The ids in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.iter_from(0)
+        self.words.iter().enumerate().flat_map(|(i, &word)| Bits { word, base: i as u32 * 64 })
     }
 
     pub fn bytes(&self) -> usize {
@@ -105,6 +151,8 @@ fn place(id: u32) -> (usize, u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
@@ -115,14 +163,45 @@ mod tests {
         }
         assert!(set.remove(63) && !set.remove(63) && !set.remove(100_000));
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, 130]);
-        assert_eq!(set.iter_from(64).collect::<Vec<_>>(), [64, 130]);
-        assert_eq!(set.iter_from(65).collect::<Vec<_>>(), [130]);
-        assert_eq!((set.count(), set.iter_from(9000).count()), (3, 0));
+        assert_eq!(set.count(), 3);
         let mut other = IdBitmap::default();
         other.insert(1000);
         assert_eq!(other.count(), 1);
         other.copy_from(&set);
         assert_eq!(other.count(), 3);
         assert_eq!(other.iter().collect::<Vec<_>>(), [0, 64, 130]);
+    }
+
+    /// Against a set of the standard library.
+    #[test]
+    fn ids_are_added_and_taken_as_from_a_plain_set() {
+        let mut random = 3u64;
+        let mut next = move |bound: u64| {
+            random = brisk_core::key_group::mix(random, 0x1234_5678_9abc);
+            (random % bound) as u32
+        };
+        for _ in 0..300 {
+            let most_ids = 1 + next(400);
+            let mut some = |share: u64| (0..most_ids).filter(|_| next(share) == 0).collect::<Vec<_>>();
+            let (mut ids, more, living) = (some(2), some(4), some(1 + u64::from(most_ids) % 3));
+            ids.extend(more);
+            let (mut set, mut alive) = (IdBitmap::default(), IdBitmap::default());
+            set.insert_all(&ids);
+            alive.insert_all(&living);
+            let mut plain: BTreeSet<u32> = ids.iter().copied().collect();
+            assert_eq!((set.iter().collect::<Vec<_>>(), set.count()), (plain.iter().copied().collect(), plain.len()));
+            let (start, end) = (next(400), next(400));
+            let (most, end) = (next(100) as usize, if next(3) == 0 { u32::MAX } else { end.max(start) });
+            let mut taken = Vec::new();
+            set.take(start..end, most, &alive, &mut taken);
+            let expected: Vec<u32> = plain.range(start..end).copied().filter(|id| alive.contains(*id)).take(most).collect();
+            assert_eq!(taken, expected);
+            // Those that are not alive are dropped up to the last one taken at least.
+            plain.retain(|id| !taken.contains(id));
+            let left: Vec<u32> = set.iter().collect();
+            assert_eq!(left.len(), set.count());
+            assert!(left.iter().all(|id| plain.contains(id)));
+            assert!(plain.iter().all(|id| set.contains(*id) || (!alive.contains(*id) && (start..end).contains(id))));
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, PrimitiveArray};
-use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer};
+use arrow_buffer::{NullBuffer, OffsetBuffer};
 use arrow_schema::{DataType as ArrowType, Field};
 use brisk_core::{DataType, Result, SqlType};
 
@@ -42,22 +42,15 @@ pub(super) fn common_nulls(args: &[ArrayRef]) -> Option<NullBuffer> {
 
 /// A column with one value for each of `groups`.
 pub(super) fn primitive<T: ArrowPrimitiveType>(groups: &[u32], data_type: &ArrowType, value: impl Fn(usize) -> Option<T::Native>) -> ArrayRef {
-    let mut values = Vec::with_capacity(groups.len());
-    // Made when the first null comes.
-    let mut nulls: Option<NullBufferBuilder> = None;
-    for (row, &group) in groups.iter().enumerate() {
-        let value = value(group as usize);
-        if value.is_none() && nulls.is_none() {
-            let mut builder = NullBufferBuilder::new(groups.len());
-            builder.append_n_non_nulls(row);
-            nulls = Some(builder);
-        }
-        if let Some(nulls) = &mut nulls {
-            nulls.append(value.is_some());
-        }
-        values.push(value.unwrap_or_default());
-    }
-    let array = PrimitiveArray::<T>::new(values.into(), nulls.and_then(|mut n| n.finish()));
+    let mut some_null = false;
+    let or_default = |group: &u32| {
+        let value = value(*group as usize);
+        some_null |= value.is_none();
+        value.unwrap_or_default()
+    };
+    let values: Vec<T::Native> = groups.iter().map(or_default).collect();
+    let nulls = some_null.then(|| groups.iter().map(|group| value(*group as usize).is_some()).collect());
+    let array = PrimitiveArray::<T>::new(values.into(), nulls);
     Arc::new(array.with_data_type(data_type.clone()))
 }
 

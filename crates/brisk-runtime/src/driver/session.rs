@@ -259,6 +259,7 @@ impl<'a> Session<'a> {
                 duration_ms = info.duration_ms,
                 bytes = info.written_bytes,
                 stop_us = micros(info.times.stop_ns),
+                sync_us = micros(info.times.sync_ns),
                 start_delay_us = micros(info.times.start_delay_ns),
                 alignment_us = micros(info.times.alignment_ns),
                 "checkpoint completed"

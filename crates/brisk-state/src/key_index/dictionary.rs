@@ -76,6 +76,16 @@ impl Dictionary {
         self.values.column(ids, data_type)
     }
 
+    /// How many numbers there are, those of forgotten values too.
+    pub fn places(&self) -> usize {
+        self.uses.len()
+    }
+
+    /// The values by number; null for those that are forgotten.
+    pub fn all(&self, data_type: &DataType) -> Result<ArrayRef> {
+        self.column((0..self.uses.len() as u32).map(|id| self.ids.live.contains(id).then_some(id)), data_type)
+    }
+
     pub fn bytes(&self) -> usize {
         self.values.bytes() + self.ids.bytes() + self.uses.capacity() * 4
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
+use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, IntervalUnit, TimeUnit};
 use brisk_core::key_group::{NULL_HASH, SEED, mix};
 use hashbrown::HashTable;
@@ -142,6 +143,12 @@ impl IntegerKeys {
         (self.null_id != Some(id)).then(|| self.values.key(id))
     }
 
+    pub fn column(&self, ids: &[u32], data_type: &DataType) -> ArrayRef {
+        let values = ids.iter().map(|id| self.values.key(*id)).collect();
+        let nulls = self.null_id.filter(|null| ids.contains(null)).map(|null| ids.iter().map(|id| *id != null).collect());
+        narrow(values, nulls, data_type)
+    }
+
     pub fn bytes(&self) -> usize {
         self.values.bytes()
     }
@@ -187,13 +194,18 @@ pub fn widen(column: &ArrayRef) -> Cow<'_, [i64]> {
 }
 
 /// The column of `data_type` with these values; the inverse of [`widen`].
-pub fn narrow(values: impl Iterator<Item = Option<i64>>, data_type: &DataType) -> ArrayRef {
+pub fn narrow(values: Vec<i64>, nulls: Option<NullBuffer>, data_type: &DataType) -> ArrayRef {
     macro_rules! array {
-        ($t:ty) => {
-            Arc::new(values.map(|v| v.map(|v| v as _)).collect::<PrimitiveArray<$t>>().with_data_type(data_type.clone()))
-        };
+        ($t:ty) => {{
+            type Native = <$t as ArrowPrimitiveType>::Native;
+            let values: ScalarBuffer<Native> = match size_of::<Native>() {
+                8 => Buffer::from_vec(values).into(),
+                _ => values.iter().map(|v| *v as Native).collect(),
+            };
+            Arc::new(PrimitiveArray::<$t>::new(values, nulls).with_data_type(data_type.clone()))
+        }};
     }
-    for_integer_like!(data_type, array, Arc::new(values.map(|v| v.map(|v| v != 0)).collect::<BooleanArray>()))
+    for_integer_like!(data_type, array, Arc::new(BooleanArray::new(values.iter().map(|v| *v != 0).collect(), nulls)))
 }
 
 fn wide<T: ArrowPrimitiveType>(column: &ArrayRef) -> Cow<'_, [i64]>

@@ -12,8 +12,10 @@ mod tuples;
 use std::sync::Arc;
 
 use arrow_array::builder::BinaryBuilder;
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, UInt16Array};
 use arrow_schema::DataType;
+use arrow_select::take::take;
 use brisk_core::Result;
 use brisk_core::key_group::{NULL_HASH, SEED, hash_bytes, hash_columns, key_group_of, mix};
 use brisk_core::snapshot::{self, KeyEncoder};
@@ -21,7 +23,7 @@ use brisk_core::snapshot::{self, KeyEncoder};
 use crate::IdBitmap;
 use crate::row_codec::RowCodec;
 use bytes::{BytesColumn, BytesKeys};
-use fixed::{IntegerKeys, is_integer_like, narrow, widen};
+use fixed::{IntegerKeys, is_integer_like, widen};
 use tuples::TupleKeys;
 
 /// The id of a key that is not there, from [`KeyIndex::lookup`].
@@ -284,13 +286,24 @@ impl KeyIndex {
         let types = self.codec.types();
         Ok(match &self.keys {
             Keys::Unit => Vec::new(),
-            Keys::Integer(keys) => vec![narrow(ids.iter().map(|id| keys.key(*id)), &types[0])],
+            Keys::Integer(keys) => vec![keys.column(ids, &types[0])],
             Keys::Two(keys) => keys.keys(ids, types)?,
             Keys::Three(keys) => keys.keys(ids, types)?,
             Keys::Four(keys) => keys.keys(ids, types)?,
             Keys::Bytes(keys) => vec![keys.column(ids.iter().map(|id| Some(*id)), &types[0])?],
             Keys::Rows(keys) => self.codec.decode(ids.iter().map(|id| keys.key(*id).expect("an encoded row is never null")))?,
         })
+    }
+
+    /// The key columns of `ids` for an [`Encoder`], as cheap to make as may be.
+    fn packed_keys(&self, ids: &[u32]) -> Result<Vec<ArrayRef>> {
+        let types = self.codec.types();
+        match &self.keys {
+            Keys::Two(keys) => keys.packed_keys(ids, types),
+            Keys::Three(keys) => keys.packed_keys(ids, types),
+            Keys::Four(keys) => keys.packed_keys(ids, types),
+            _ => self.keys(ids),
+        }
     }
 
     /// The keys of `ids` as [`crate::row_codec`] bytes.
@@ -305,7 +318,7 @@ impl KeyIndex {
     pub fn snapshot_keys(&self, ids: &[u32], prefix: &[u8], key_groups: u16) -> Result<snapshot::Keys> {
         match (&self.keys, prefix) {
             (Keys::Rows(_), []) => Ok(snapshot::Keys::given(&self.key_groups(ids, key_groups), &self.encoded(ids)?)),
-            _ => Ok(snapshot::Keys::Columns(self.keys(ids)?, self.encoder(prefix, key_groups))),
+            _ => Ok(snapshot::Keys::Columns(self.packed_keys(ids)?, self.encoder(prefix, key_groups))),
         }
     }
 
@@ -347,6 +360,11 @@ struct Encoder {
 
 impl KeyEncoder for Encoder {
     fn encode(&self, columns: &[ArrayRef], rows: usize) -> Result<(UInt16Array, BinaryArray)> {
+        let unpack = |column: &ArrayRef| match column.as_any_dictionary_opt() {
+            Some(packed) => take(packed.values(), packed.keys(), None),
+            None => Ok(column.clone()),
+        };
+        let columns = &columns.iter().map(unpack).collect::<std::result::Result<Vec<_>, _>>()?;
         let groups = hash_columns(columns, rows)?.into_iter().map(|hash| key_group_of(hash, self.key_groups)).collect::<Vec<_>>();
         let encoded = self.codec.encode(columns, rows)?;
         if self.prefix.is_empty() {

@@ -7,8 +7,11 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int32Type;
+use arrow_array::{Array, ArrayRef, DictionaryArray};
 use arrow_schema::DataType;
 use brisk_core::Result;
 use brisk_core::key_group::{NULL_HASH, SEED, mix};
@@ -137,14 +140,38 @@ impl<const N: usize> TupleKeys<N> {
     }
 
     pub fn keys(&self, ids: &[u32], types: &[DataType]) -> Result<Vec<ArrayRef>> {
-        let column = |(place, data_type): (usize, &DataType)| {
-            let values = ids.iter().map(|id| self.tuples.key(*id).get(place));
-            match &self.dictionaries[place] {
-                Some(dictionary) => dictionary.column(values.map(|v| v.map(|v| v as u32)), data_type),
-                None => Ok(narrow(values, data_type)),
+        types.iter().enumerate().map(|(place, data_type)| self.column(ids, place, data_type)).collect()
+    }
+
+    /// As [`TupleKeys::keys`], but texts are arrays with a dictionary where that is less to copy.
+    pub fn packed_keys(&self, ids: &[u32], types: &[DataType]) -> Result<Vec<ArrayRef>> {
+        let column = |(place, data_type): (usize, &DataType)| match &self.dictionaries[place] {
+            Some(dictionary) if dictionary.places() < ids.len() / 4 => {
+                let numbers = self.integers(ids, place, &DataType::Int32);
+                Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(numbers.as_primitive().clone(), dictionary.all(data_type)?)?) as ArrayRef)
             }
+            _ => self.column(ids, place, data_type),
         };
         types.iter().enumerate().map(column).collect()
+    }
+
+    fn column(&self, ids: &[u32], place: usize, data_type: &DataType) -> Result<ArrayRef> {
+        match &self.dictionaries[place] {
+            Some(dictionary) => dictionary.column(ids.iter().map(|id| self.tuples.key(*id).get(place).map(|v| v as u32)), data_type),
+            None => Ok(self.integers(ids, place, data_type)),
+        }
+    }
+
+    fn integers(&self, ids: &[u32], place: usize, data_type: &DataType) -> ArrayRef {
+        let mut some_null = false;
+        let value = |id: &u32| {
+            let tuple = self.tuples.key(*id);
+            some_null |= tuple.nulls >> place & 1 == 1;
+            tuple.values[place]
+        };
+        let values = ids.iter().map(value).collect();
+        let nulls = some_null.then(|| ids.iter().map(|id| self.tuples.key(*id).get(place).is_some()).collect());
+        narrow(values, nulls, data_type)
     }
 
     pub fn bytes(&self) -> usize {

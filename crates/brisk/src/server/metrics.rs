@@ -85,6 +85,7 @@ impl Samples {
         self.add("flink_taskmanager_job_task_checkpointStartDelayNanos", Kind::Gauge, labels, s.checkpoint.start_delay_ns as f64);
         self.add("flink_taskmanager_job_task_checkpointAlignmentTime", Kind::Gauge, labels, s.checkpoint.alignment_ns as f64);
         self.add("brisk_job_task_checkpointStopNanos", Kind::Gauge, labels, s.checkpoint.stop_ns as f64);
+        self.add("brisk_job_task_checkpointSyncNanos", Kind::Gauge, labels, s.checkpoint.sync_ns as f64);
         self.add("brisk_job_operator_stateBytes", Kind::Gauge, labels, s.state_bytes as f64);
     }
 
