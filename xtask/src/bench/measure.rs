@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -79,6 +79,24 @@ pub fn touch(megabytes: &str) -> Result<()> {
     std::hint::black_box(&memory);
     println!("{}", bytes as f64 / 1e6 / begin.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// The longest time for which the machine stopped one of two threads that do nothing but look at the clock, in so many seconds.
+/// What it does to them it does to whatever else runs.
+pub fn longest_stall_ms(seconds: u64) -> f64 {
+    let watch = move || {
+        let begin = Instant::now();
+        let (mut last, mut longest) = (begin, Duration::ZERO);
+        while last - begin < Duration::from_secs(seconds) {
+            let now = Instant::now();
+            longest = longest.max(now - last);
+            last = now;
+        }
+        longest
+    };
+    let other = std::thread::spawn(watch);
+    let mine = watch();
+    other.join().map_or(mine, |other| mine.max(other)).as_secs_f64() * 1e3
 }
 
 /// Runs a command to its end, its output unseen but for errors.

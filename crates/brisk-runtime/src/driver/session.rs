@@ -30,6 +30,22 @@ pub(super) struct Session<'a> {
     /// Committables that no durable checkpoint has committed yet.
     carried: HashMap<(NodeId, usize), Vec<Blob>>,
     stopped: Option<String>,
+    /// When the last checkpoint was complete, or the start.
+    last: Moment,
+}
+
+/// How far the sources were when.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    ns: u64,
+    /// That came out of all sources so far.
+    rows: u64,
+}
+
+impl Moment {
+    fn now(run: &Run) -> Self {
+        Self { ns: monotonic_ns(), rows: run.rows_given() }
+    }
 }
 
 /// The checkpoint under way.
@@ -37,6 +53,7 @@ struct Current {
     id: u64,
     kind: Kind,
     started_ms: i64,
+    started: Moment,
     place: Option<Arc<Place>>,
     request: Option<u64>,
     full: bool,
@@ -71,7 +88,8 @@ impl<'a> Session<'a> {
             final_checkpoint: checkpoint.is_some() || driver.graph.nodes.iter().any(has_committer),
         };
         let coordinator = Coordinator::new(settings, driver.next_id, driver.options.clock.now_ms());
-        Self { driver, run, coordinator, current: None, requests: HashMap::new(), last_request: 0, carried: HashMap::new(), stopped: None }
+        let last = Moment::now(&run);
+        Self { driver, run, coordinator, current: None, requests: HashMap::new(), last_request: 0, carried: HashMap::new(), stopped: None, last }
     }
 
     pub(super) fn run(&mut self) -> Result<Outcome> {
@@ -179,8 +197,8 @@ impl<'a> Session<'a> {
         };
         // Sent before the tasks know of it, so that it comes before their parts. If the thread is gone the job ends by that.
         let _ = self.driver.work.send(Work::Prepare { attempt: self.run.attempt, id, place: place.clone() });
-        let (parts, times) = (HashMap::new(), CheckpointTimes::default());
-        self.current = Some(Current { id, kind, started_ms: self.now_ms(), place, request, full, parts, written_bytes: 0, times });
+        let (started, parts, times) = (Moment::now(&self.run), HashMap::new(), CheckpointTimes::default());
+        self.current = Some(Current { id, kind, started_ms: self.now_ms(), started, place, request, full, parts, written_bytes: 0, times });
         if kind != Kind::Final {
             self.run.control.prepare(Preparation { id, full });
             self.run.wake();
@@ -241,6 +259,8 @@ impl<'a> Session<'a> {
     fn completed(&mut self, id: u64, kind: Kind) {
         let Some(current) = self.current.take_if(|c| c.id == id) else { return };
         let info = self.info(&current, None);
+        let now = Moment::now(&self.run);
+        let last = std::mem::replace(&mut self.last, now);
         if kind == (Kind::Savepoint { stop: false }) {
             current.parts.into_iter().for_each(|(key, part)| self.carry(key, part.committables));
         } else {
@@ -256,7 +276,10 @@ impl<'a> Session<'a> {
                 job = self.driver.options.name,
                 checkpoint = id,
                 full = current.full,
-                duration_ms = info.duration_ms,
+                duration_us = micros(now.ns - current.started.ns),
+                source_rows = now.rows - current.started.rows,
+                before_us = micros(current.started.ns - last.ns),
+                source_rows_before = current.started.rows - last.rows,
                 bytes = info.written_bytes,
                 stop_us = micros(info.times.stop_ns),
                 sync_us = micros(info.times.sync_ns),

@@ -140,7 +140,7 @@ impl Run {
     }
 
     /// Rows that came out of all sources so far.
-    fn rows_given(&self) -> u64 {
+    pub(super) fn rows_given(&self) -> u64 {
         let sources = (0..self.graph.nodes.len()).filter(|n| matches!(self.graph.nodes[*n].kind, NodeKind::Source(_)));
         sources.flat_map(|n| (0..self.plan.parallelism[n]).map(move |i| self.board.metrics(n, i).records_out.get())).sum()
     }
