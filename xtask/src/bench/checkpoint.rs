@@ -34,7 +34,10 @@ struct Checkpoint {
 pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
     let work = Workspace::new(arguments)?;
     println!("two threads that only look at the clock were stopped for up to {:.1} ms", longest_stall_ms(2));
-    println!("{} events, parallelism {}, without checkpoints and with one every second, median of {}", arguments.events, arguments.parallelism, arguments.rounds);
+    println!(
+        "{} events, parallelism {}, without checkpoints and with one every second, median of {}",
+        arguments.events, arguments.parallelism, arguments.rounds
+    );
     println!(
         "{:<7}{:>8}{:>8}{:>8}{:>8}{:>9}{:>9}{:>7}{:>10}{:>10}{:>10}{:>10}",
         "query", "CPU s", "second", "wall s", "second", "loss", "stopped", "taken", "stop ms", "longest", "durable", "MB each"

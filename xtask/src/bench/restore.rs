@@ -17,7 +17,7 @@ const SHAPES: [(&str, &str, &str, &str, u64); 2] = [
         "k BIGINT, text STRING",
         "'fields.text.length' = '200'",
         "SELECT k, text FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY k ORDER BY PROCTIME() DESC) AS n FROM numbers) WHERE n = 1",
-        5_000_000,
+        7_000_000,
     ),
     ("groups", "k BIGINT, v BIGINT", "'fields.v.max' = '1000000000'", "SELECT k, COUNT(*), SUM(v), MAX(v) FROM numbers GROUP BY k", 20_000_000),
 ];

@@ -222,14 +222,7 @@ impl FileBuilder {
         end.extend_from_slice(&(end.len() as u32).to_le_bytes());
         let checksum = hash_bytes(&end);
         end.extend_from_slice(&checksum.to_le_bytes());
-        let directory_start = self.length;
         self.write(&end)?;
-        if let Content::Object(object) = &mut self.content {
-            for entry in &self.directory {
-                object.compare(entry.offset, entry.length, &mut self.section, |bytes| hash_bytes(bytes) == entry.checksum)?;
-            }
-            object.compare(directory_start, end.len(), &mut self.section, |bytes| bytes == end)?;
-        }
         Ok(Some(Finished { content: self.content, length: self.length as u64, checksum, only_appends }))
     }
 }

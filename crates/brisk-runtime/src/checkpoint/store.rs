@@ -2,7 +2,7 @@
 //!
 //! Every object is read back and compared after it was written. On a local directory an object appears by an atomic
 //! rename and is flushed to the disk; a large one is written piece by piece under another name, and the system is asked to
-//! flush each piece, so that little is left to wait for at the end.
+//! flush each piece, so that little is left to wait for at the end, and not to keep in memory what is on the disk.
 
 use std::fs::File;
 use std::future::Future;
@@ -147,7 +147,7 @@ impl CheckpointStore {
     /// Begins an object of unknown size.
     fn create(&self, path: &str) -> Result<ObjectWriter> {
         let Some(root) = &self.local else {
-            return Ok(ObjectWriter { store: self.clone(), file: None, buffer: Vec::new(), unflushed: 0 });
+            return Ok(ObjectWriter { store: self.clone(), file: None, buffer: Vec::new(), written: 0, flushed: 0 });
         };
         let part = root.join(path);
         let open = || {
@@ -155,7 +155,7 @@ impl CheckpointStore {
             File::options().read(true).write(true).create(true).truncate(true).open(&part)
         };
         let file = open().map_err(|e| Error::external(format!("{}/{path}: {e}", self.root)))?;
-        Ok(ObjectWriter { store: self.clone(), file: Some((file, part)), buffer: Vec::new(), unflushed: 0 })
+        Ok(ObjectWriter { store: self.clone(), file: Some((file, part)), buffer: Vec::new(), written: 0, flushed: 0 })
     }
 
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
@@ -200,37 +200,43 @@ pub(crate) struct ObjectWriter {
     store: CheckpointStore,
     /// On a local directory, with its path for now.
     file: Option<(File, PathBuf)>,
-    /// The content, for other stores.
+    /// The content, for other stores. For a file, what was read back last.
     buffer: Vec<u8>,
-    /// Bytes of the file since the system was last asked to flush it.
-    unflushed: u64,
+    /// Bytes of the file, and how many of them the system was asked to flush.
+    written: u64,
+    flushed: u64,
 }
 
+/// So many bytes are written and read back at a time.
+const PIECE_BYTES: usize = 256 << 10;
 /// So many bytes are worth beginning to flush.
 const FLUSH_BYTES: u64 = 4 << 20;
+/// What was written longer ago than this is on the disk most likely.
+const CACHED_BYTES: u64 = 16 << 20;
 
 impl ObjectWriter {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some((file, path)) = &mut self.file else {
+        let Some((file, path)) = &self.file else {
+            // Read back when it is written, as a whole.
             self.buffer.extend_from_slice(bytes);
             return Ok(());
         };
-        std::io::Write::write_all(file, bytes).map_err(|e| Error::external(format!("{}: {e}", path.display())))?;
-        self.unflushed += bytes.len() as u64;
-        if self.unflushed >= FLUSH_BYTES {
-            self.unflushed = 0;
+        let context = |e: std::io::Error| Error::external(format!("{}: {e}", path.display()));
+        for piece in bytes.chunks(PIECE_BYTES) {
+            file.write_all_at(piece, self.written).map_err(context)?;
+            self.buffer.resize(piece.len(), 0);
+            file.read_exact_at(&mut self.buffer, self.written).map_err(context)?;
+            if self.buffer != piece {
+                return Err(Error::external(format!("{} reads back differently than it was written", path.display())));
+            }
+            self.written += piece.len() as u64;
+        }
+        if self.written - self.flushed >= FLUSH_BYTES {
             begin_flush(file);
+            self.flushed = self.written;
+            forget(file, self.written.saturating_sub(CACHED_BYTES));
         }
         Ok(())
-    }
-
-    /// Reads a piece into `buffer` and has it judged.
-    pub fn compare(&self, offset: usize, length: usize, buffer: &mut Vec<u8>, is_right: impl FnOnce(&[u8]) -> bool) -> Result<()> {
-        // What is in memory is read back when it is written, as a whole.
-        let Some((file, path)) = &self.file else { return Ok(()) };
-        buffer.resize(length, 0);
-        file.read_exact_at(buffer, offset as u64).map_err(|e| Error::external(format!("{}: {e}", path.display())))?;
-        if is_right(buffer) { Ok(()) } else { Err(Error::external(format!("{} reads back differently than it was written", path.display()))) }
     }
 
     /// Makes the object durable under the name `path`.
@@ -240,6 +246,7 @@ impl ObjectWriter {
         let name = root.join(path);
         let finish = || {
             file.sync_all()?;
+            forget(&file, self.written);
             std::fs::rename(&part, &name)?;
             name.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
         };
@@ -264,8 +271,22 @@ fn begin_flush(file: &File) {
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
+/// Tells the system that what is on the disk of the first `bytes` need not stay in memory: nobody reads it before a restore, and the
+/// next checkpoint's files, which take the same memory then, do not push out what is read.
+#[cfg(target_os = "linux")]
+fn forget(file: &File, bytes: u64) {
+    use std::os::fd::AsRawFd;
+    if let Some(length) = libc::off_t::try_from(bytes).ok().filter(|length| *length > 0) {
+        // SAFETY: as above.
+        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, length, libc::POSIX_FADV_DONTNEED) };
+    }
+}
+
 #[cfg(not(target_os = "linux"))]
 fn begin_flush(_file: &File) {}
+
+#[cfg(not(target_os = "linux"))]
+fn forget(_file: &File, _bytes: u64) {}
 
 /// The directory of a checkpoint in its store, with the slash; a savepoint's is the top.
 pub(crate) fn directory(id: Option<u64>) -> String {

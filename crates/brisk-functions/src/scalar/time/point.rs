@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::*;
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray};
+use arrow_buffer::NullBuffer;
 use arrow_schema::TimeUnit;
 use brisk_core::types::timestamp_unit;
 use brisk_core::{DataType, SqlType};
@@ -18,7 +19,8 @@ use crate::scalar::Call;
 pub(super) struct Points<'a> {
     values: Values<'a>,
     step: usize,
-    array: &'a ArrayRef,
+    /// Where there are some.
+    nulls: Option<&'a NullBuffer>,
     pub per_second: i64,
     /// For TIMESTAMP_LTZ: the zone whose clocks show it.
     zone: Option<Tz>,
@@ -52,14 +54,15 @@ impl<'a> Points<'a> {
             }),
         };
         let zone = matches!(data_type, DataType::TimestampLtz(_)).then_some(call.context.time_zone);
-        Self { values, step, array, per_second: units_per_second(unit), zone, unit }
+        let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0);
+        Self { values, step, nulls, per_second: units_per_second(unit), zone, unit }
     }
 
     /// The value as it is kept: an instant for TIMESTAMP_LTZ.
     #[inline]
     pub fn get(&self, row: usize) -> Option<i64> {
         let row = row * self.step;
-        if self.array.is_null(row) {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
             return None;
         }
         Some(match &self.values {
