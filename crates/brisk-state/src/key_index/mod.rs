@@ -443,7 +443,8 @@ mod tests {
     use std::collections::HashMap;
     use std::sync::Arc;
 
-    use arrow_array::{Date32Array, Float64Array, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
+    use arrow_array::{Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringArray, TimestampMillisecondArray};
+    use arrow_schema::Schema;
 
     use super::*;
 
@@ -514,6 +515,13 @@ mod tests {
         for (id, row) in all.iter().zip(index.encoded(&all).unwrap().iter()) {
             assert_eq!(model[row.unwrap()], *id);
         }
+        let many = all.repeat(8);
+        let rows =
+            RecordBatch::try_new_with_options(Arc::new(Schema::empty()), Vec::new(), &RecordBatchOptions::new().with_row_count(Some(many.len()))).unwrap();
+        let snapshot = index.snapshot_keys(&many, &[], 100).unwrap();
+        let has_dictionary = matches!(&snapshot, snapshot::Keys::Columns(columns, _) if columns.iter().any(|c| c.as_any_dictionary_opt().is_some()));
+        assert_eq!(has_dictionary, shape == 6);
+        assert_eq!(snapshot.of(&rows).unwrap(), [(index.key_groups(&many, 100).into(), index.encoded(&many).unwrap())]);
         let mut merged = index.empty_like();
         merged.insert_from(&index, &all, &mut ids).unwrap();
         assert_eq!(merged.encoded(&ids).unwrap(), index.encoded(&all).unwrap());
