@@ -48,10 +48,11 @@ pub fn run(brisk: &Path, arguments: &Arguments) -> Result<()> {
             let script = work.script(query)?;
             none.push(cost(brisk, &work, &script, arguments.parallelism, None)?.0);
             let (run, mut checkpoints) = cost(brisk, &work, &script, arguments.parallelism, Some("1 s"))?;
-            losses.push(lost_s(&checkpoints) / (run.wall_s - lost_s(&checkpoints)));
+            let lost_s = lost_s(&checkpoints);
             // The last one is after the end.
-            checkpoints.pop();
-            stopped.push(checkpoints.iter().map(|c| c.sync_s).sum::<f64>() / run.wall_s);
+            let events_s = run.wall_s - checkpoints.pop().map_or(0.0, |last| last.duration_s);
+            losses.push(lost_s / (events_s - lost_s));
+            stopped.push(checkpoints.iter().map(|c| c.sync_s).sum::<f64>() / events_s);
             second.push(run);
             taken.extend(checkpoints);
         }

@@ -341,7 +341,8 @@ impl KeyIndex {
         self.ids.hashes[id as usize]
     }
 
-    /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys, each key after `prefix`.
+    /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys, each key after `prefix`. Columns may have
+    /// dictionaries.
     pub fn encoder(&self, prefix: &[u8], key_groups: u16) -> Arc<dyn KeyEncoder> {
         Arc::new(Encoder { codec: self.codec.clone(), prefix: prefix.to_vec(), key_groups })
     }
