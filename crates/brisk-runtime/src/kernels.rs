@@ -30,7 +30,7 @@ pub fn encode_state(entries: &[(Vec<u16>, BinaryArray, RecordBatch)]) -> Result<
     let mut file = FileBuilder::new(None);
     file.add_last(&capture)?;
     Ok(match file.finish()? {
-        Some(Finished { content: Content::Memory(bytes), checksum, .. }) => (bytes, checksum),
+        Some(Finished { content: Content::Memory(bytes), checksum, .. }) => (bytes.as_slice().to_vec(), checksum),
         _ => (Vec::new(), 0),
     })
 }

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt16Type;
 use arrow_array::{Array, BinaryArray, RecordBatch, RecordBatchOptions, UInt16Array};
+use arrow_buffer::Buffer;
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
+use arrow_ipc::writer::{IpcWriteOptions, StreamEncoder};
 use arrow_schema::{DataType, Field, Schema};
 use arrow_select::concat::concat_batches;
 use brisk_core::key_group::hash_bytes;
@@ -20,14 +21,15 @@ use brisk_core::snapshot::Keys;
 use brisk_core::{Error, Result, packed};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_64;
 
 use super::capture::{Capture, Captured};
-use super::store::{ObjectPlace, ObjectWriter};
+use super::object::{AlignedBuffer, ObjectPlace, ObjectWriter};
 
-const MAGIC: &[u8; 8] = b"BRSKST06";
-/// The same, without deleted prefixes, and of columns that are packed in fewer ways: none in version 3, without letters in
-/// version 4.
-const PLAINER: [&[u8; 8]; 3] = [b"BRSKST03", b"BRSKST04", b"BRSKST05"];
+const MAGIC: &[u8; 8] = b"BRSKST07";
+/// The same with another checksum; up to version 5 without deleted prefixes, and of columns that are packed in fewer ways:
+/// none in version 3, without letters in version 4.
+const PLAINER: [&[u8; 8]; 4] = [b"BRSKST03", b"BRSKST04", b"BRSKST05", b"BRSKST06"];
 /// One checksum of all of it. Version 1 knows no generations, all is of the first; version 2 no logs.
 const OLDER: [&[u8; 8]; 2] = [b"BRSKST01", b"BRSKST02"];
 /// Directory length and checksum.
@@ -86,9 +88,19 @@ pub(crate) struct Finished {
 
 pub(crate) enum Content {
     /// It is small, or there is no place for it.
-    Memory(Vec<u8>),
+    Memory(AlignedBuffer),
     /// It has only to be given its name.
     Object(ObjectWriter),
+}
+
+impl Content {
+    /// Where more of it is added.
+    fn buffer(&mut self) -> &mut AlignedBuffer {
+        match self {
+            Self::Memory(buffer) => buffer,
+            Self::Object(object) => object.buffer(),
+        }
+    }
 }
 
 /// A state file that grows by the parts of one snapshot, each encoded when it comes, and written when it is encoded: a large
@@ -103,8 +115,6 @@ pub(crate) struct FileBuilder {
     generations: BTreeMap<String, u32>,
     /// By table: whether its sections are compressed.
     compression: BTreeMap<String, Compression>,
-    /// The section being encoded; its memory is used again for the next.
-    section: Vec<u8>,
 }
 
 /// Whether LZ4 halves the sections of a table, as a sample of one of them has shown.
@@ -117,17 +127,9 @@ struct Compression {
 impl FileBuilder {
     /// A file that stays in memory up to [`SMALL_BYTES`], and beyond where there is no place for it.
     pub fn new(place: Option<ObjectPlace>) -> Self {
-        let begin = MAGIC.to_vec();
-        let length = begin.len();
-        Self {
-            content: Content::Memory(begin),
-            place,
-            length,
-            directory: Vec::new(),
-            generations: BTreeMap::new(),
-            compression: BTreeMap::new(),
-            section: Vec::new(),
-        }
+        let mut begin = AlignedBuffer::default();
+        begin.extend_from_slice(MAGIC);
+        Self { length: begin.len(), content: Content::Memory(begin), place, directory: Vec::new(), generations: BTreeMap::new(), compression: BTreeMap::new() }
     }
 
     /// Adds a part that was written ahead.
@@ -168,47 +170,46 @@ impl FileBuilder {
     }
 
     fn write_section(&mut self, table: &str, form: Form, generation: u32, rows: &RecordBatch) -> Result<()> {
-        let mut section = std::mem::take(&mut self.section);
-        self.encode_section(table, rows, &mut section)?;
-        let (offset, length, checksum) = (self.length, section.len(), hash_bytes(&section));
+        let compression = self.compression_of(table, rows)?;
+        let buffer = self.content.buffer();
+        let start = buffer.len();
+        write_stream(buffer, rows, compression)?;
+        let section = &buffer.as_slice()[start..];
+        let (offset, length, checksum) = (self.length, section.len(), checksum(section));
         self.directory.push(Entry { table: table.to_owned(), form, offset, length, rows: rows.num_rows(), generation, checksum });
-        self.write(&section)?;
-        self.section = section;
-        Ok(())
+        self.written(length)
     }
 
-    fn encode_section(&mut self, table: &str, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+    fn compression_of(&mut self, table: &str, rows: &RecordBatch) -> Result<Option<CompressionType>> {
         if rows.num_rows() < COMPRESSED_ROWS {
-            return write_stream(out, rows, None);
+            return Ok(None);
         }
         let compression = self.compression.entry(table.to_owned()).or_default();
         let lz4 = Some(CompressionType::LZ4_FRAME);
         if compression.sections_until_trial == 0 {
             let sample = packed::trim(&rows.slice(0, SAMPLE_ROWS.min(rows.num_rows())))?;
-            let mut compressed = Vec::new();
-            write_stream(&mut compressed, &sample, lz4)?;
-            write_stream(out, &sample, None)?;
-            *compression = Compression { halves: compressed.len() * 2 <= out.len(), sections_until_trial: TRIAL_EVERY };
+            let length = |compression| {
+                let mut sink = AlignedBuffer::default();
+                write_stream(&mut sink, &sample, compression)?;
+                Ok::<_, Error>(sink.len())
+            };
+            *compression = Compression { halves: length(lz4)? * 2 <= length(None)?, sections_until_trial: TRIAL_EVERY };
         }
         compression.sections_until_trial -= 1;
-        write_stream(out, rows, lz4.filter(|_| compression.halves))
+        Ok(lz4.filter(|_| compression.halves))
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.length += bytes.len();
-        if let (Content::Memory(begin), true) = (&self.content, self.length > SMALL_BYTES)
+    /// So many bytes have come into the buffer: makes room in it.
+    fn written(&mut self, bytes: usize) -> Result<()> {
+        self.length += bytes;
+        if let (Content::Memory(begin), true) = (&mut self.content, self.length > SMALL_BYTES)
             && let Some(place) = self.place.take()
         {
-            let mut object = place.create()?;
-            object.write(begin)?;
-            self.content = Content::Object(object);
+            self.content = Content::Object(place.create(std::mem::take(begin))?);
         }
         match &mut self.content {
-            Content::Memory(out) => {
-                out.extend_from_slice(bytes);
-                Ok(())
-            }
-            Content::Object(object) => object.write(bytes),
+            Content::Memory(_) => Ok(()),
+            Content::Object(object) => object.write(),
         }
     }
 
@@ -220,9 +221,10 @@ impl FileBuilder {
         let only_appends = self.directory.iter().all(|e| e.form == Form::Append);
         let mut end = serde_json::to_vec(&self.directory).map_err(|e| Error::internal(format!("cannot write a state file's directory: {e}")))?;
         end.extend_from_slice(&(end.len() as u32).to_le_bytes());
-        let checksum = hash_bytes(&end);
+        let checksum = checksum(&end);
         end.extend_from_slice(&checksum.to_le_bytes());
-        self.write(&end)?;
+        self.content.buffer().extend_from_slice(&end);
+        self.written(end.len())?;
         Ok(Some(Finished { content: self.content, length: self.length as u64, checksum, only_appends }))
     }
 }
@@ -355,7 +357,8 @@ impl StateFile {
     /// Verifies the bytes against the checksums inside and the one that the manifest expects.
     pub fn open(bytes: Bytes, expected: u64) -> Result<Self> {
         let is_old = OLDER.iter().any(|magic| bytes.starts_with(*magic));
-        if bytes.len() < MAGIC.len() + TRAILER || !(is_old || has_sums(&bytes)) {
+        let sum = sum_of(&bytes);
+        if bytes.len() < MAGIC.len() + TRAILER || !(is_old || sum.is_some()) {
             return Err(of_unknown_version(&bytes).unwrap_or_else(|| damaged("it does not begin as one")));
         }
         let (trailer, body) = (&bytes[bytes.len() - TRAILER..], bytes.len() - 8);
@@ -363,8 +366,8 @@ impl StateFile {
         if is_old && hash_bytes(&bytes[..body]) != stored_checksum(trailer) {
             return Err(differs());
         }
-        let directory = directory(&bytes[start..], start, expected, !is_old)?;
-        if !is_old && directory.iter().any(|e| hash_bytes(&bytes[e.offset..e.offset + e.length]) != e.checksum) {
+        let directory = directory(&bytes[start..], start, expected, sum)?;
+        if sum.is_some_and(|sum| directory.iter().any(|e| sum(&bytes[e.offset..e.offset + e.length]) != e.checksum)) {
             return Err(differs());
         }
         Ok(Self { bytes: Source::Memory(bytes), directory })
@@ -378,18 +381,16 @@ impl StateFile {
         let length = usize::try_from(length).ok().filter(|length| *length >= MAGIC.len() + TRAILER).ok_or_else(|| damaged("it is too short"))?;
         let (mut magic, mut trailer) = ([0; MAGIC.len()], [0; TRAILER]);
         read(0, &mut magic)?;
-        if !has_sums(&magic) {
-            return Ok(None);
-        }
+        let Some(sum) = sum_of(&magic) else { return Ok(None) };
         read(length - TRAILER, &mut trailer)?;
         let end_start = directory_start(&trailer, length)?;
         let mut buffer = vec![0; length - end_start];
         read(end_start, &mut buffer)?;
-        let directory = directory(&buffer, end_start, expected, true)?;
+        let directory = directory(&buffer, end_start, expected, Some(sum))?;
         for entry in &*directory {
             buffer.resize(entry.length, 0);
             read(entry.offset, &mut buffer)?;
-            if hash_bytes(&buffer) != entry.checksum {
+            if sum(&buffer) != entry.checksum {
                 return Err(differs());
             }
         }
@@ -428,15 +429,19 @@ impl StateFile {
     }
 }
 
-/// Whether a file begins as one whose sections have a checksum each.
-fn has_sums(bytes: &[u8]) -> bool {
-    bytes.starts_with(MAGIC) || PLAINER.iter().any(|magic| bytes.starts_with(*magic))
+/// The checksum of the sections and the directory of a file that begins so; `None` where only the whole of it has one.
+fn sum_of(bytes: &[u8]) -> Option<fn(&[u8]) -> u64> {
+    match bytes.get(..MAGIC.len())? {
+        magic if magic == MAGIC => Some(checksum),
+        magic if PLAINER.iter().any(|plainer| magic == *plainer) => Some(hash_bytes),
+        _ => None,
+    }
 }
 
 /// The error for a file that a later program wrote, if it looks like one.
 fn of_unknown_version(bytes: &[u8]) -> Option<Error> {
     let version = std::str::from_utf8(bytes.get(..MAGIC.len())?).ok()?.strip_prefix("BRSKST")?.parse::<u8>().ok()?;
-    let known = 1..=6;
+    let known = 1..=7;
     (!known.contains(&version))
         .then(|| Error::corrupt(format!("the state file is of version {version}, this program reads up to {}", known.end())).with_remedy("use a later brisk"))
 }
@@ -451,10 +456,10 @@ fn directory_start(trailer: &[u8], length: usize) -> Result<usize> {
     (length - TRAILER).checked_sub(directory).filter(|s| *s >= MAGIC.len()).ok_or_else(|| damaged("its directory is too long"))
 }
 
-/// The directory out of the end of a file, which begins at `start`. `is_summed`: the checksum is of this end.
-fn directory(end: &[u8], start: usize, expected: u64, is_summed: bool) -> Result<Arc<[Entry]>> {
+/// The directory out of the end of a file, which begins at `start`. `sum`: the checksum, where it is of this end.
+fn directory(end: &[u8], start: usize, expected: u64, sum: Option<fn(&[u8]) -> u64>) -> Result<Arc<[Entry]>> {
     let (summed, trailer) = (&end[..end.len() - 8], &end[end.len() - TRAILER..]);
-    if stored_checksum(trailer) != expected || (is_summed && hash_bytes(summed) != expected) {
+    if stored_checksum(trailer) != expected || sum.is_some_and(|sum| sum(summed) != expected) {
         return Err(differs());
     }
     let directory: Vec<Entry> = serde_json::from_slice(&end[..end.len() - TRAILER]).map_err(|e| damaged(&e.to_string()))?;
@@ -499,13 +504,20 @@ fn prefix_keys(prefixes: &[Vec<u8>]) -> Vec<(UInt16Array, BinaryArray)> {
     (!prefixes.is_empty()).then(keys).into_iter().collect()
 }
 
-/// Replaces `out` by a stream of one batch.
-fn write_stream(out: &mut Vec<u8>, batch: &RecordBatch, compression: Option<CompressionType>) -> Result<()> {
-    out.clear();
+/// Adds a stream of one batch to `out`.
+fn write_stream(out: &mut AlignedBuffer, batch: &RecordBatch, compression: Option<CompressionType>) -> Result<()> {
     let options = IpcWriteOptions::default().try_with_compression(compression)?;
-    let mut writer = StreamWriter::try_new_with_options(out, batch.schema_ref(), options)?;
-    writer.write(batch)?;
-    Ok(writer.finish()?)
+    let mut encoder = StreamEncoder::try_new_with_options(batch.schema_ref(), options)?;
+    let mut buffers = encoder.encode(batch)?;
+    buffers.extend(encoder.finish()?);
+    out.reserve(buffers.iter().map(Buffer::len).sum());
+    buffers.iter().for_each(|buffer| out.extend_from_slice(buffer));
+    Ok(())
+}
+
+/// Of a section, or of the directory with its length.
+fn checksum(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
 }
 
 #[cfg(test)]
@@ -530,7 +542,7 @@ mod tests {
 
     fn bytes_of(content: Content) -> Vec<u8> {
         match content {
-            Content::Memory(bytes) => bytes,
+            Content::Memory(bytes) => bytes.as_slice().to_vec(),
             Content::Object(_) => panic!("it should be in memory"),
         }
     }
@@ -561,8 +573,17 @@ mod tests {
             assert_eq!(file.read("sums", Form::Put, 0).next().unwrap().unwrap().keys.value(1), b"b");
         }
         for magic in PLAINER {
-            let (mut bytes, checksum) = sample();
+            let (mut bytes, _) = sample();
             bytes[..8].copy_from_slice(magic);
+            let start = directory_start(&bytes[bytes.len() - TRAILER..], bytes.len()).unwrap();
+            let mut entries: Vec<Entry> = serde_json::from_slice(&bytes[start..bytes.len() - TRAILER]).unwrap();
+            for e in &mut entries {
+                e.checksum = hash_bytes(&bytes[e.offset..e.offset + e.length]);
+            }
+            let mut end = serde_json::to_vec(&entries).unwrap();
+            end.extend_from_slice(&(end.len() as u32).to_le_bytes());
+            let checksum = hash_bytes(&end);
+            let bytes = [&bytes[..start], &end, &checksum.to_le_bytes()].concat();
             assert_eq!(StateFile::open(bytes.into(), checksum).unwrap().generations("sums"), 1);
         }
     }
@@ -572,7 +593,7 @@ mod tests {
         let (mut bytes, checksum) = sample();
         bytes[..8].copy_from_slice(b"BRSKST17");
         let error = StateFile::open(bytes.into(), checksum).unwrap_err();
-        assert_eq!(error.message, "the state file is of version 17, this program reads up to 6");
+        assert_eq!(error.message, "the state file is of version 17, this program reads up to 7");
     }
 
     /// Rows that an operator has packed go to the file as they are, beside others of their table.
@@ -685,9 +706,7 @@ mod tests {
         for i in 0..bytes.len() {
             let mut damaged = bytes.clone();
             damaged[i] ^= 1;
-            // Files of some older versions are read in the same way.
-            let is_plainer = PLAINER.iter().any(|magic| damaged.starts_with(*magic));
-            assert!(is_plainer || StateFile::open(damaged.into(), checksum).is_err(), "byte {i}");
+            assert!(StateFile::open(damaged.into(), checksum).is_err(), "byte {i}");
             assert!(StateFile::open(Bytes::copy_from_slice(&bytes[..i]), checksum).is_err(), "cut at {i}");
         }
     }

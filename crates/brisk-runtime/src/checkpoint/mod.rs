@@ -23,14 +23,14 @@
 //! A savepoint is the same in a directory of its own: `manifest.json` at its top, files beside it, never a reference to
 //! anything outside.
 //!
-//! # The state file, version 6
+//! # The state file, version 7
 //!
 //! ```text
-//!   "BRSKST06"                                             8 bytes
+//!   "BRSKST07"                                             8 bytes
 //!   section ...        each an Arrow IPC stream            of one table: puts, deletes, deleted prefixes or appends
 //!   directory          JSON: [{table, form, offset, length, rows, generation, checksum of the section}]
 //!   length of the directory                                u32, little endian
-//!   checksum of the directory and its length               u64, little endian: `brisk_core::key_group::hash_bytes`
+//!   checksum of the directory and its length               u64, little endian; checksums are XXH3, 64 bits
 //! ```
 //!
 //! The first two columns of a section are the key group (UInt16) and the key (Binary); the table's own columns follow but
@@ -38,7 +38,7 @@
 //! hides all older entries under it; a deleted prefix hides all that begin with it, whatever the key group. A file has
 //! generations of a table (0 where none is named): a later one is as a newer file. Within a generation puts count over
 //! deletes. A table that is a log has only `append` sections, none of which hides another.
-//! Older versions are still read: 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one
+//! Older versions are still read: up to 6 checksums are `brisk_core::key_group::hash_bytes`, 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one
 //! generation; the checksum of 1 and 2 is that of all before it.
 //!
 //! # The manifest, version 1
@@ -62,6 +62,7 @@ pub(crate) mod coordinator;
 pub(crate) mod file;
 pub mod list;
 pub mod manifest;
+pub(crate) mod object;
 pub(crate) mod restore;
 pub mod store;
 pub(crate) mod writer;

@@ -519,7 +519,7 @@ mod tests {
     fn opened(file: FileBuilder) -> StateFile {
         let file = file.finish().unwrap().unwrap();
         let Content::Memory(bytes) = file.content else { panic!("there is no place for it but memory") };
-        StateFile::open(bytes.into(), file.checksum).unwrap()
+        StateFile::open(bytes.as_slice().to_vec().into(), file.checksum).unwrap()
     }
 
     #[test]

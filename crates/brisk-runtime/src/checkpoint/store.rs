@@ -1,12 +1,10 @@
 //! Where checkpoints lie: an object store, used from the driver's and the checkpoint threads only.
 //!
 //! Every object is read back and compared after it was written. On a local directory an object appears by an atomic
-//! rename and is flushed to the disk; a large one is written piece by piece under another name, and the system is asked to
-//! flush each piece, so that little is left to wait for at the end, and not to keep in memory what is on the disk.
+//! rename and is flushed to the disk; a large one is written piece by piece (see [`super::object`]).
 
 use std::fs::File;
 use std::future::Future;
-use std::os::unix::fs::FileExt;
 use std::path::{Path as FilePath, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -144,20 +142,6 @@ impl CheckpointStore {
         }
     }
 
-    /// Begins an object of unknown size.
-    fn create(&self, path: &str) -> Result<ObjectWriter> {
-        let Some(root) = &self.local else {
-            return Ok(ObjectWriter { store: self.clone(), file: None, buffer: Vec::new(), written: 0, flushed: 0 });
-        };
-        let part = root.join(path);
-        let open = || {
-            part.parent().map_or(Ok(()), std::fs::create_dir_all)?;
-            File::options().read(true).write(true).create(true).truncate(true).open(&part)
-        };
-        let file = open().map_err(|e| Error::external(format!("{}/{path}: {e}", self.root)))?;
-        Ok(ObjectWriter { store: self.clone(), file: Some((file, part)), buffer: Vec::new(), written: 0, flushed: 0 })
-    }
-
     pub(crate) fn delete(&self, path: &str) -> Result<()> {
         match block_on(self.objects.delete(&Path::from(path))) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -181,112 +165,6 @@ impl CheckpointStore {
         Error::external(format!("checkpoint store {}/{path}: {e}", self.root))
     }
 }
-
-/// Where an object may be begun: the name is that of an unfinished one.
-#[derive(Clone)]
-pub(crate) struct ObjectPlace {
-    pub store: CheckpointStore,
-    pub path: String,
-}
-
-impl ObjectPlace {
-    pub fn create(self) -> Result<ObjectWriter> {
-        self.store.create(&self.path)
-    }
-}
-
-/// An object that is being written: it appears under its name at the end, or not at all.
-pub(crate) struct ObjectWriter {
-    store: CheckpointStore,
-    /// On a local directory, with its path for now.
-    file: Option<(File, PathBuf)>,
-    /// The content, for other stores. For a file, what was read back last.
-    buffer: Vec<u8>,
-    /// Bytes of the file, and how many of them the system was asked to flush.
-    written: u64,
-    flushed: u64,
-}
-
-/// So many bytes are written and read back at a time.
-const PIECE_BYTES: usize = 256 << 10;
-/// So many bytes are worth beginning to flush.
-const FLUSH_BYTES: u64 = 4 << 20;
-/// What was written longer ago than this is on the disk most likely.
-const CACHED_BYTES: u64 = 16 << 20;
-
-impl ObjectWriter {
-    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let Some((file, path)) = &self.file else {
-            // Read back when it is written, as a whole.
-            self.buffer.extend_from_slice(bytes);
-            return Ok(());
-        };
-        let context = |e: std::io::Error| Error::external(format!("{}: {e}", path.display()));
-        for piece in bytes.chunks(PIECE_BYTES) {
-            file.write_all_at(piece, self.written).map_err(context)?;
-            self.buffer.resize(piece.len(), 0);
-            file.read_exact_at(&mut self.buffer, self.written).map_err(context)?;
-            if self.buffer != piece {
-                return Err(Error::external(format!("{} reads back differently than it was written", path.display())));
-            }
-            self.written += piece.len() as u64;
-        }
-        if self.written - self.flushed >= FLUSH_BYTES {
-            begin_flush(file);
-            self.flushed = self.written;
-            forget(file, self.written.saturating_sub(CACHED_BYTES));
-        }
-        Ok(())
-    }
-
-    /// Makes the object durable under the name `path`.
-    pub fn finish(mut self, path: &str) -> Result<()> {
-        let Some((file, part)) = self.file.take() else { return self.store.put(path, std::mem::take(&mut self.buffer)) };
-        let root = self.store.local.clone().unwrap_or_default();
-        let name = root.join(path);
-        let finish = || {
-            file.sync_all()?;
-            forget(&file, self.written);
-            std::fs::rename(&part, &name)?;
-            name.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-        };
-        finish().map_err(|e| Error::external(format!("{}: {e}", name.display())))
-    }
-}
-
-impl Drop for ObjectWriter {
-    fn drop(&mut self) {
-        if let Some((_, part)) = &self.file {
-            // What stays is deleted after the next checkpoint.
-            let _ = std::fs::remove_file(part);
-        }
-    }
-}
-
-/// Asks the system to begin writing what it has of a file to the disk, without waiting.
-#[cfg(target_os = "linux")]
-fn begin_flush(file: &File) {
-    use std::os::fd::AsRawFd;
-    // SAFETY: the descriptor is open; the call takes no memory of ours. It is a hint: its failure means nothing.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
-}
-
-/// Tells the system that what is on the disk of the first `bytes` need not stay in memory: nobody reads it before a restore, and the
-/// next checkpoint's files, which take the same memory then, do not push out what is read.
-#[cfg(target_os = "linux")]
-fn forget(file: &File, bytes: u64) {
-    use std::os::fd::AsRawFd;
-    if let Some(length) = libc::off_t::try_from(bytes).ok().filter(|length| *length > 0) {
-        // SAFETY: as above.
-        unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, length, libc::POSIX_FADV_DONTNEED) };
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn begin_flush(_file: &File) {}
-
-#[cfg(not(target_os = "linux"))]
-fn forget(_file: &File, _bytes: u64) {}
 
 /// The directory of a checkpoint in its store, with the slash; a savepoint's is the top.
 pub(crate) fn directory(id: Option<u64>) -> String {

@@ -20,7 +20,8 @@ use super::capture::Capture;
 use super::coordinator::SubtaskId;
 use super::file::{Content, FileBuilder, Finished};
 use super::manifest::{FileRef, Manifest, SubtaskManifest};
-use super::store::{CheckpointStore, MANIFEST, ObjectPlace, directory};
+use super::object::ObjectPlace;
+use super::store::{CheckpointStore, MANIFEST, directory};
 use crate::driver::Event;
 use crate::status::CheckpointTimes;
 
@@ -231,7 +232,7 @@ impl Writer {
             self.small.clear();
         }
         let offset = self.small.len() as u64;
-        self.small.extend_from_slice(&bytes);
+        self.small.extend_from_slice(bytes.as_slice());
         Ok((small_path(place), offset))
     }
 
