@@ -16,6 +16,8 @@ use brisk_core::{Error, Result, Schema};
 use brisk_state::row_store::SEALED_ROWS;
 use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
 
+use crate::side_array::SideArray;
+
 pub(crate) struct RowTable {
     /// The table's name in snapshots.
     name: &'static str,
@@ -28,19 +30,18 @@ pub(crate) struct RowTable {
     /// By key.
     lists: Vec<List>,
     /// By row: the next one of its key.
-    next: Vec<RowId>,
+    next: SideArray<RowId>,
     /// By row; `None` until a row is asked for its key or taken out.
-    back: Option<Vec<Back>>,
+    back: Option<SideArray<Back>>,
     dirty: DirtyKeys,
     /// Where rows are never taken out and nothing else is known of them: how snapshots write them.
     log: Option<Log>,
 }
 
 /// Rows that snapshots write once, in the order of their ids, which is that of their arrival.
-#[derive(Default)]
 struct Log {
-    /// By row.
-    keys: Vec<u32>,
+    /// By row, where the rows that are kept do not tell it.
+    keys: Option<Vec<u32>>,
     /// How many rows the snapshots have.
     written: usize,
 }
@@ -75,8 +76,8 @@ impl RowTable {
             keys: KeyIndex::new(types)?,
             rows: RowStore::new(schema.to_arrow()),
             lists: Vec::new(),
-            next: Vec::new(),
-            back: Some(Vec::new()),
+            next: SideArray::new(),
+            back: Some(SideArray::new()),
             dirty: DirtyKeys::default(),
             log: None,
         })
@@ -94,7 +95,8 @@ impl RowTable {
 
     /// The same table, written as a log: nothing is ever taken out of it, nor told of its rows.
     pub fn into_log(self) -> Self {
-        Self { log: Some(Log::default()), rows: self.rows.growing(), ..self }
+        let keys = self.stored_key().is_none().then(Vec::new);
+        Self { log: Some(Log { keys, written: 0 }), rows: self.rows.growing(), ..self }
     }
 
     pub fn is_log(&self) -> bool {
@@ -107,12 +109,13 @@ impl RowTable {
         if self.back.is_some() {
             return;
         }
-        let mut back = vec![UNLINKED; self.next.len()];
+        let mut back = SideArray::new();
+        back.grow(self.next.len(), UNLINKED);
         for (key, list) in (0u32..).zip(&self.lists) {
             let (mut previous, mut row) = (NO_ROW, list.first);
             while row != NO_ROW {
-                back[row as usize] = Back { previous, key };
-                (previous, row) = (row, self.next[row as usize]);
+                back[row] = Back { previous, key };
+                (previous, row) = (row, self.next[row]);
             }
         }
         self.back = Some(back);
@@ -147,7 +150,7 @@ impl RowTable {
     pub fn list(&self, key: u32) -> impl Iterator<Item = RowId> + '_ {
         let first = if key == ABSENT { NO_ROW } else { self.lists[key as usize].first };
         std::iter::successors((first != NO_ROW).then_some(first), |&row| {
-            let next = self.next[row as usize];
+            let next = self.next[row];
             (next != NO_ROW).then_some(next)
         })
     }
@@ -159,7 +162,7 @@ impl RowTable {
 
     /// The key of a row of a table whose rows may be taken out.
     pub fn key(&self, row: RowId) -> u32 {
-        self.back.as_ref().map_or(ABSENT, |back| back[row as usize].key)
+        self.back.as_ref().map_or(ABSENT, |back| back[row].key)
     }
 
     /// Stores the rows of `batch` at `selected` (ascending) without listing them yet; gives their ids and keys.
@@ -178,8 +181,8 @@ impl RowTable {
             columns = columns.iter().map(|c| Ok(take(c, &selected, None)?)).collect::<Result<_>>()?;
         }
         self.keys.insert(&columns, ids.len(), &mut keys)?;
-        if let Some(log) = &mut self.log {
-            log.keys.extend_from_slice(&keys);
+        if let Some(known) = self.log.as_mut().and_then(|log| log.keys.as_mut()) {
+            known.extend_from_slice(&keys);
         }
         self.make_room();
         Ok((ids, keys))
@@ -199,12 +202,12 @@ impl RowTable {
     pub fn link(&mut self, row: RowId, key: u32) {
         let list = &mut self.lists[key as usize];
         if let Some(back) = &mut self.back {
-            back[row as usize] = Back { previous: list.last, key };
+            back[row] = Back { previous: list.last, key };
         }
-        self.next[row as usize] = NO_ROW;
+        self.next[row] = NO_ROW;
         match list.last {
             NO_ROW => list.first = row,
-            last => self.next[last as usize] = row,
+            last => self.next[last] = row,
         }
         list.last = row;
         list.length += 1;
@@ -217,16 +220,16 @@ impl RowTable {
     pub fn unlink(&mut self, row: RowId) {
         self.make_removable();
         let back = self.back.as_mut().expect("it was just made");
-        let Back { previous, key } = std::mem::replace(&mut back[row as usize], UNLINKED);
-        let next = std::mem::replace(&mut self.next[row as usize], NO_ROW);
+        let Back { previous, key } = std::mem::replace(&mut back[row], UNLINKED);
+        let next = std::mem::replace(&mut self.next[row], NO_ROW);
         let list = &mut self.lists[key as usize];
         match previous {
             NO_ROW => list.first = next,
-            p => self.next[p as usize] = next,
+            p => self.next[p] = next,
         }
         match next {
             NO_ROW => list.last = previous,
-            n => back[n as usize].previous = previous,
+            n => back[n].previous = previous,
         }
         list.length -= 1;
         self.dirty.mark(key);
@@ -286,28 +289,28 @@ impl RowTable {
             log.written = 0;
         }
         // Ahead of a barrier only rows of sealed blocks, each block as a whole: its parts would share one list of texts.
-        let sealed = log.keys.len() / SEALED_ROWS * SEALED_ROWS;
+        let all = rows.id_bound();
+        let sealed = all / SEALED_ROWS * SEALED_ROWS;
         let end = match writer.room() {
-            usize::MAX => log.keys.len(),
+            usize::MAX => all,
             0 => log.written,
             room => sealed.min((log.written + room.max(SEALED_ROWS)) / SEALED_ROWS * SEALED_ROWS),
         };
         while log.written < end {
             let chunk_end = end.min((log.written / SEALED_ROWS + 1) * SEALED_ROWS);
-            let mut owners = &log.keys[log.written..chunk_end];
             for piece in rows.pieces(log.written as RowId..chunk_end as RowId) {
-                let (own, rest) = owners.split_at(piece.num_rows());
-                let log_keys = match &stored_key {
-                    Some(columns) => Keys::Of(columns.clone(), keys.encoder(&[], *key_groups)),
-                    None => {
+                let log_keys = match (&stored_key, &log.keys) {
+                    (Some(columns), _) => Keys::Of(columns.clone(), keys.encoder(&[], *key_groups)),
+                    (None, Some(owners)) => {
                         let encoded = |own: &[u32]| Ok((keys.key_groups(own, *key_groups).into(), keys.encoded(own)?));
+                        let own = &owners[log.written..log.written + piece.num_rows()];
                         Keys::Given(own.chunks(KEYS_AT_A_TIME).map(encoded).collect::<Result<_>>()?)
                     }
+                    (None, None) => return Err(Error::internal("the keys of a log are not known")),
                 };
                 writer.append(name, log_keys, &piece)?;
-                owners = rest;
+                log.written += piece.num_rows();
             }
-            log.written = chunk_end;
         }
         writer.left_out(sealed.saturating_sub(log.written));
         Ok(())
@@ -348,8 +351,10 @@ impl RowTable {
         })?;
         self.make_room();
         if let Some(log) = &mut self.log {
-            log.keys.extend(linked.iter().map(|(_, key)| *key));
-            log.written = log.keys.len();
+            if let Some(known) = &mut log.keys {
+                known.extend(linked.iter().map(|(_, key)| *key));
+            }
+            log.written = self.rows.id_bound();
         }
         for (row, key) in linked {
             self.link(row, key);
@@ -359,8 +364,8 @@ impl RowTable {
     }
 
     pub fn bytes(&self) -> usize {
-        let links = self.next.capacity() * 4 + self.back.as_ref().map_or(0, |back| back.capacity() * size_of::<Back>());
-        let log = self.log.as_ref().map_or(0, |log| log.keys.capacity() * 4);
+        let links = self.next.bytes() + self.back.as_ref().map_or(0, SideArray::bytes);
+        let log = self.log.as_ref().and_then(|log| log.keys.as_ref()).map_or(0, |keys| keys.capacity() * 4);
         self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + log + self.dirty.bytes()
     }
 
@@ -374,9 +379,9 @@ impl RowTable {
 
     fn make_room(&mut self) {
         grow(&mut self.lists, self.keys.id_bound(), EMPTY);
-        grow(&mut self.next, self.rows.id_bound(), NO_ROW);
+        self.next.grow(self.rows.id_bound(), NO_ROW);
         if let Some(back) = &mut self.back {
-            grow(back, self.rows.id_bound(), UNLINKED);
+            back.grow(self.rows.id_bound(), UNLINKED);
         }
     }
 }
@@ -386,7 +391,7 @@ fn listed_rows(
     keys: &[u32],
     rows: &RowStore,
     lists: &[List],
-    next: &[RowId],
+    next: &SideArray<RowId>,
     fields: &[Field],
     extra: &dyn Fn(&[RowId]) -> Vec<ArrayRef>,
 ) -> Result<KeyedRows> {
@@ -396,7 +401,7 @@ fn listed_rows(
         while row != NO_ROW {
             ids.push(row);
             owners.push(owner as u32);
-            row = next[row as usize];
+            row = next[row];
         }
     }
     let mut columns = rows.gather(&ids)?.columns().to_vec();
@@ -445,12 +450,13 @@ mod tests {
         RecordBatch::try_new(schema().to_arrow(), vec![keys, texts]).unwrap()
     }
 
-    /// Every row by key, as its number.
+    /// Every row by key, as its number, which is in the last column that is kept.
     fn listed(table: &RowTable) -> Vec<Vec<i64>> {
+        let column = table.store().schema().fields().len() - 1;
         let keys: Vec<u32> = table.lookup(&[Arc::new(Int64Array::from_iter_values(0..1000))], 1000).unwrap();
         let numbers = |key: u32| {
             let ids: Vec<RowId> = table.list(key).collect();
-            let texts = table.store().gather_columns(&ids, &[1]).unwrap().remove(0);
+            let texts = table.store().gather_columns(&ids, &[column]).unwrap().remove(0);
             texts.as_string::<i32>().iter().map(|text| text.unwrap().parse().unwrap()).collect()
         };
         keys.into_iter().map(numbers).collect()
@@ -459,7 +465,16 @@ mod tests {
     /// Parts ahead of a barrier take sealed rows only, the last one the others; what comes between goes to the next snapshot.
     #[test]
     fn a_log_is_written_in_parts_and_read_back() {
-        let new = || RowTable::growing("t", &schema(), &[0], &[0, 1], 128).unwrap().into_log();
+        write_in_parts(&[0, 1]);
+    }
+
+    #[test]
+    fn a_log_is_written_with_keys_that_its_rows_do_not_hold() {
+        write_in_parts(&[1]);
+    }
+
+    fn write_in_parts(kept: &[usize]) {
+        let new = || RowTable::growing("t", &schema(), &[0], kept, 128).unwrap().into_log();
         let (mut table, mut snapshot, mut end) = (new(), MemorySnapshot::default(), 0);
         let mut grow = |table: &mut RowTable, more: i64| {
             let batch = rows(end, end + more);
