@@ -56,18 +56,19 @@ impl Planner<'_> {
         // With several subtasks rows are folded before the exchange, unless they come with retractions. Sets of values by
         // key are not: a batch has few rows of a key with the same value, and a small set costs more than the rows.
         let sets_by_key = !spec.key.is_empty() && spec.calls.iter().any(|c| c.distinct);
-        if self.settings().parallelism > 1 && !input_retracts && spec.ttl_ms.is_none() && !aggregate.calls.is_empty() && !sets_by_key {
+        let is_there = self.is_partitioned(input.node, &spec.key);
+        let keys: Vec<usize> = (0..spec.key.len()).collect();
+        if self.settings().parallelism > 1 && !is_there && !input_retracts && spec.ttl_ms.is_none() && !aggregate.calls.is_empty() && !sets_by_key {
             let local = GroupAggregateSpec { phase: AggregatePhase::Local, ..spec.clone() };
             let partial = local.partial_schema()?;
             let local = GroupAggregateSpec { output: partial.clone(), ..local };
             let stream = self.local_phase("LocalGroupAggregate", &description, input, Arc::new(local), partial);
-            let key: Vec<usize> = (0..spec.key.len()).collect();
-            inputs.push((stream, self.by_key(&key).0));
+            inputs.push((stream, self.by_key(&keys).0));
             spec.phase = AggregatePhase::Global;
         } else {
             inputs.push((input, distribution));
         }
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "GroupAggregate",
             description,
             factory: Arc::new(spec),
@@ -76,7 +77,8 @@ impl Planner<'_> {
             mode: Self::mode(updates, need_before),
             state: Some(format!("one row of aggregates a key, {}", self.ttl_text())),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [keys]))
     }
 
     fn window_aggregate(&mut self, plan: &Plan, aggregate: &Aggregate, windowed: WindowedAggregate) -> Result<Stream> {
@@ -133,6 +135,8 @@ impl Planner<'_> {
                 })
             }
         };
+        // Either operator gives its keys first.
+        let stream = self.partitioned(stream, [(0..windowed.other_keys.len()).collect()]);
         Ok(self.in_plan_order(stream, &windowed, aggregate, output))
     }
 
@@ -194,7 +198,8 @@ impl Planner<'_> {
                 let spec =
                     WindowAggregateSpec { phase: AggregatePhase::Single, window, zone, key, calls, rows, input_retracts, properties, output: schema.clone() };
                 let two_phases = self.settings().parallelism > 1 && !input_retracts && time != OperatorTime::Processing;
-                if two_phases && !self.wants_late_rows(input.node) {
+                let is_there = self.is_partitioned(input.node, &spec.key);
+                if two_phases && !is_there && !self.wants_late_rows(input.node) {
                     let local = WindowAggregateSpec { phase: AggregatePhase::Local, ..spec.clone() };
                     let partial = local.partial_schema()?;
                     let local = WindowAggregateSpec { output: partial.clone(), ..local };

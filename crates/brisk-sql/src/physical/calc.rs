@@ -11,7 +11,7 @@ use brisk_operators::calc::CalcSpec;
 use super::rank_shape::rank_shape;
 use super::{NewOperator, Planner, Stream};
 use crate::logical::{Node, Plan};
-use crate::rules::expressions::{conjunction, fixed_columns, is_column};
+use crate::rules::expressions::{conjunction, fixed_columns, is_column, position_of_column};
 
 /// A run of projections and filters over `base`, as expressions over the columns of `base`.
 pub(super) struct CalcRun<'p> {
@@ -111,9 +111,10 @@ impl Planner<'_> {
             Some(condition) => format!("select=[{select}], where=[{condition}]"),
             None => format!("select=[{select}]"),
         };
+        let (from, written) = (input.node, projections.clone());
         let projections = self.simplified(filter.as_ref(), projections);
         let spec = CalcSpec { filter, projections, output: output.clone(), time_zone: self.settings().time_zone };
-        self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "Calc",
             description,
             factory: Arc::new(spec),
@@ -122,8 +123,10 @@ impl Planner<'_> {
             inputs: vec![(input, Distribution::Forward)],
             schema: output,
             state: None,
-        })
+        });
+        self.stays_partitioned(from, stream, |column| position_of_column(&written, column))
     }
+
     /// What is computed for the rows of a filter, with what it says of their columns. The description, and with it the identity,
     /// stays as it was written.
     fn simplified(&self, filter: Option<&Expr>, projections: Vec<Expr>) -> Vec<Expr> {

@@ -119,6 +119,8 @@ impl Planner<'_> {
         let (left_to, parallelism) = self.by_key(&left_keys);
         let right_to = self.by_key(&right_keys).0;
         let schema = if selects { plan.schema().project(wanted) } else { kind.output(&ls, &rs) };
+        let output = if selects { joined(wanted, lw, ls.len()) } else { (0..schema.len()).collect() };
+        let ways = partitions_of(kind, (&left_keys, &right_keys), &output, ls.len());
         let stream = self.operator(NewOperator {
             name,
             description: text,
@@ -129,6 +131,7 @@ impl Planner<'_> {
             state: Some(state),
             parallelism,
         });
+        let stream = self.partitioned(stream, ways);
         Ok(if selects { stream } else { self.select(stream, plan, wanted, &joined(wanted, lw, ls.len())) })
     }
 
@@ -167,7 +170,8 @@ impl Planner<'_> {
         };
         text.push_str(&select_text(plan, wanted));
         let updates = self.updates(plan);
-        self.operator(NewOperator {
+        let ways = partitions_of(kind, (&spec.condition.left_keys, &spec.condition.right_keys), &spec.output, left.schema.len());
+        let stream = self.operator(NewOperator {
             name: "Join",
             description: text,
             factory: Arc::new(spec),
@@ -176,7 +180,8 @@ impl Planner<'_> {
             mode: Self::mode(updates, true),
             state: Some(format!("all rows of both sides, {}", self.ttl_text())),
             parallelism,
-        })
+        });
+        self.partitioned(stream, ways)
     }
 
     fn append_only(&self, join: &Join, what: &str) -> Result<()> {
@@ -222,7 +227,7 @@ impl Planner<'_> {
         let kind = if correlate.outer { "LEFT" } else { "INNER" };
         let ordinality = if correlate.ordinality { " WITH ORDINALITY" } else { "" };
         let description = format!("{kind} {}({args}){ordinality}", correlate.function.name());
-        let mode = input.mode;
+        let (from, mode) = (input.node, input.mode);
         let parallelism = self.graph.nodes[input.node].parallelism;
         let spec = UnnestSpec {
             function: Arc::clone(&correlate.function),
@@ -234,7 +239,7 @@ impl Planner<'_> {
             output: output.clone(),
             time_zone: self.settings().time_zone,
         };
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "Correlate",
             description,
             factory: Arc::new(spec),
@@ -243,8 +248,20 @@ impl Planner<'_> {
             mode,
             state: None,
             parallelism,
-        }))
+        });
+        Ok(self.stays_partitioned(from, stream, Some))
     }
+}
+
+/// By which columns of its output a join's rows are distributed: those of the keys of a side whose rows are never padded.
+/// `output` are columns of left ++ right, of which left has `left_width`.
+fn partitions_of(kind: OperatorKind, (left, right): (&[usize], &[usize]), output: &[usize], left_width: usize) -> Vec<Vec<usize>> {
+    let of_left = !matches!(kind, OperatorKind::Right | OperatorKind::Full);
+    let of_right = matches!(kind, OperatorKind::Inner | OperatorKind::Right);
+    let place = |column: usize| output.iter().position(|c| *c == column);
+    let left = of_left.then(|| left.iter().map(|c| place(*c)).collect::<Option<Vec<_>>>());
+    let right = of_right.then(|| right.iter().map(|c| place(*c + left_width)).collect::<Option<Vec<_>>>());
+    [left, right].into_iter().flatten().flatten().collect()
 }
 
 /// NOT IN as an anti join: a comparison with a NULL is unknown, and unknown keeps a row out just as true does.

@@ -126,6 +126,8 @@ struct Planner<'a> {
     every_change: bool,
     /// Nodes that fold rows before an exchange.
     local_phases: HashSet<NodeId>,
+    /// Of a node's output the columns by whose hash its rows are distributed: each of the lists is one way to say it.
+    partitions: HashMap<NodeId, Vec<Vec<usize>>>,
     /// Sources whose late rows go to a table.
     late_sources: Vec<side_table::LateSource>,
 }
@@ -148,6 +150,7 @@ impl<'a> Planner<'a> {
             scans,
             every_change: false,
             local_phases: HashSet::new(),
+            partitions: HashMap::new(),
             late_sources: Vec::new(),
         })
     }
@@ -194,7 +197,11 @@ impl<'a> Planner<'a> {
     /// Adds an operator, or finds the one that does the same with the same inputs.
     fn operator(&mut self, new: NewOperator) -> Stream {
         let NewOperator { name, description, factory, inputs, schema, mode, state, parallelism } = new;
-        let edges: Vec<NewEdge> = inputs.into_iter().map(|(stream, distribution)| NewEdge { from: stream.node, port: Port::Main, distribution }).collect();
+        let edge = |(stream, distribution): (Stream, Distribution)| {
+            let distribution = self.unless_there(stream.node, distribution);
+            NewEdge { from: stream.node, port: Port::Main, distribution }
+        };
+        let edges: Vec<NewEdge> = inputs.into_iter().map(edge).collect();
         let node = self.add(name, description, NodeKind::Operator(factory), edges, schema.clone(), mode, state, parallelism);
         Stream { node, schema, mode }
     }
@@ -272,6 +279,34 @@ impl<'a> Planner<'a> {
     /// How rows of one key come together: by hash, or in one subtask where there is no key.
     fn by_key(&self, key: &[usize]) -> (Distribution, Option<usize>) {
         if key.is_empty() { (Distribution::Single, Some(1)) } else { (Distribution::Hash(key.to_vec()), None) }
+    }
+
+    /// Forwarding, where rows are already with the subtask that the hash would send them to.
+    fn unless_there(&self, from: NodeId, distribution: Distribution) -> Distribution {
+        match &distribution {
+            Distribution::Hash(key) if self.is_partitioned(from, key) => Distribution::Forward,
+            _ => distribution,
+        }
+    }
+
+    /// Whether the rows of a node are distributed by the hash of these columns of its output. It must be just these: rows of one
+    /// `a` have one `(a, b)`, but state is found again by the hash of all of the key.
+    fn is_partitioned(&self, node: NodeId, key: &[usize]) -> bool {
+        self.partitions.get(&node).is_some_and(|ways| ways.iter().any(|way| way == key))
+    }
+
+    /// Notes of an operator that takes its rows by key by which columns of its output they are distributed.
+    fn partitioned(&mut self, stream: Stream, ways: impl IntoIterator<Item = Vec<usize>>) -> Stream {
+        self.partitions.insert(stream.node, ways.into_iter().filter(|way| !way.is_empty()).collect());
+        stream
+    }
+
+    /// Notes of an operator that leaves rows where they are that its output is distributed as that of `from`. `position` says
+    /// where a column of its input is in its output.
+    fn stays_partitioned(&mut self, from: NodeId, stream: Stream, position: impl Fn(usize) -> Option<usize>) -> Stream {
+        let Some(ways) = self.partitions.get(&from) else { return stream };
+        let mapped: Vec<Vec<usize>> = ways.iter().filter_map(|way| way.iter().map(|c| position(*c)).collect()).collect();
+        self.partitioned(stream, mapped)
     }
 
     fn ttl_text(&self) -> String {

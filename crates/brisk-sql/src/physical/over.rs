@@ -40,7 +40,7 @@ impl Planner<'_> {
             state_ttl_ms: self.settings().state_ttl_ms,
         };
         let (distribution, parallelism) = self.by_key(&over.partition);
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "OverAggregate",
             description,
             factory: Arc::new(spec),
@@ -49,7 +49,8 @@ impl Planner<'_> {
             mode: Self::mode(updates, need_before || updates),
             state: Some(state),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [over.partition.clone()]))
     }
 }
 

@@ -66,13 +66,14 @@ impl Planner<'_> {
             rank.end,
             if spec.keeps_order_alone() { ", by its order alone" } else { "" }
         );
+        let partition = spec.partition.clone();
         let input = self.local_top_n("LocalTopN", &description, input, spec.local().filter(|_| !is_of_first_rows));
         let kept = match spec.keeps_order_alone() {
             true => "the order of the first row".to_string(),
             false if input_retracts => "all rows".to_string(),
             false => format!("{} rows", rank.end),
         };
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "TopN",
             description,
             factory: Arc::new(spec),
@@ -81,14 +82,16 @@ impl Planner<'_> {
             mode: Self::mode(true, need_before),
             state: Some(format!("{kept} of every partition, {}", self.ttl_text())),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [partition]))
     }
 
     /// With several subtasks, drops rows before the exchange that cannot be among the first.
     pub(super) fn local_top_n(&mut self, name: &str, description: &str, input: Stream, spec: Option<LocalTopNSpec>) -> Stream {
         let Some(spec) = spec.filter(|_| self.settings().parallelism > 1) else { return input };
-        if spec.partition.is_empty() && self.graph.nodes[input.node].parallelism == Some(1) {
-            // All rows in one subtask go to one subtask: nothing is exchanged.
+        let is_in_one_subtask = spec.partition.is_empty() && self.graph.nodes[input.node].parallelism == Some(1);
+        if is_in_one_subtask || self.is_partitioned(input.node, &spec.partition) {
+            // Nothing is exchanged.
             return input;
         }
         let schema = input.schema.clone();
@@ -140,7 +143,7 @@ impl Planner<'_> {
             rank.end
         );
         let (distribution, parallelism) = self.by_key(&partition);
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "WindowTopN",
             description,
             factory: Arc::new(spec),
@@ -149,7 +152,8 @@ impl Planner<'_> {
             mode: Self::mode(false, false),
             state: Some("rows of open windows, until the watermark passes the window's end".to_string()),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [partition]))
     }
 
     fn deduplicate(&mut self, rank: &Rank, need_before: bool) -> Result<Stream> {
@@ -177,8 +181,9 @@ impl Planner<'_> {
             if self.every_change { ", every change" } else { "" },
             if keeps_times { ", by time alone" } else { "" }
         );
+        let key = spec.key.clone();
         let input = self.local_top_n("LocalDeduplicate", &description, input, spec.local());
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "Deduplicate",
             description,
             factory: Arc::new(spec),
@@ -187,7 +192,8 @@ impl Planner<'_> {
             mode: Self::mode(keep_last, need_before),
             state: Some(format!("{} of every key, {}", if keeps_times { "the time" } else { "one row" }, self.ttl_text())),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [key]))
     }
 }
 

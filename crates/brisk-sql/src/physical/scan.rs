@@ -221,7 +221,7 @@ impl Planner<'_> {
             ttl_ms: self.settings().state_ttl_ms,
         };
         let (distribution, parallelism) = self.by_key(&key);
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "ChangelogNormalize",
             description: format!("key=[{}]{}", super::names(&stream.schema, &key), if self.every_change { ", every change" } else { "" }),
             factory: Arc::new(spec),
@@ -230,7 +230,8 @@ impl Planner<'_> {
             mode: Self::mode(true, need_before),
             state: Some(format!("the last row of every key, {}", self.ttl_text())),
             parallelism,
-        }))
+        });
+        Ok(self.partitioned(stream, [key]))
     }
 
     /// VALUES as a source that ends.

@@ -59,7 +59,7 @@ impl Planner<'_> {
         let claimant = own.as_ref().map_or_else(|| "row".to_string(), |own| format!("[{}]", names(&schema, own)));
         let spec = SinkUpsertMaterializerSpec { input: schema.clone(), key: key.to_vec(), input_upsert_key: own, ttl_ms: self.settings().state_ttl_ms };
         let (distribution, parallelism) = self.by_key(key);
-        self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "SinkUpsertMaterializer",
             description: format!("table={table}, key=[{}], last {claimant} of every key", names(&schema, key)),
             factory: Arc::new(spec),
@@ -68,7 +68,8 @@ impl Planner<'_> {
             schema,
             state: Some(format!("the rows that claim every key of the sink, {}", self.ttl_text())),
             parallelism,
-        })
+        });
+        self.partitioned(stream, [key.to_vec()])
     }
 
     /// What the table declares NOT NULL and the query may give as NULL is looked at before it is written.
@@ -83,8 +84,8 @@ impl Planner<'_> {
         }
         let columns = names(&schema, &insert.not_null);
         let spec = NotNullSpec { table: insert.table.name.clone(), columns: insert.not_null.clone(), enforcer, output: schema.clone() };
-        let parallelism = self.graph.nodes[stream.node].parallelism;
-        self.operator(NewOperator {
+        let (from, parallelism) = (stream.node, self.graph.nodes[stream.node].parallelism);
+        let stream = self.operator(NewOperator {
             name: "NotNullEnforcer",
             description: format!("[{columns}] of {}, {enforcer:?}", insert.table.name),
             factory: Arc::new(spec),
@@ -93,7 +94,8 @@ impl Planner<'_> {
             schema,
             state: None,
             parallelism,
-        })
+        });
+        self.stays_partitioned(from, stream, Some)
     }
 
     pub(super) fn query(&mut self, plan: &Plan, sink: Arc<dyn Sink>, name: &str) -> Result<()> {
@@ -119,6 +121,7 @@ impl Planner<'_> {
             Guarantee::ExactlyOnce => "exactly once",
         };
         let description = format!("table={name}, {}, {guarantee}", sink.describe());
+        let distribution = self.unless_there(from, distribution);
         let edge = NewEdge { from, port: Port::Main, distribution };
         self.add("Sink", description, NodeKind::Sink(SinkNode { sink }), vec![edge], schema, mode, None, parallelism);
     }

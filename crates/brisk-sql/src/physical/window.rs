@@ -35,9 +35,9 @@ impl Planner<'_> {
             names(&input.schema, &[window.time_column]),
             self.settings().time_zone
         );
-        let mode = input.mode;
+        let (from, mode) = (input.node, input.mode);
         let spec = WindowTableFunctionSpec { input: input.schema.clone(), function, time, zone, output: output.clone() };
-        Ok(self.operator(NewOperator {
+        let stream = self.operator(NewOperator {
             name: "WindowTableFunction",
             description,
             factory: Arc::new(spec),
@@ -46,7 +46,12 @@ impl Planner<'_> {
             mode,
             state: session.then(|| "rows of open sessions, until the watermark passes the session's end".to_string()),
             parallelism,
-        }))
+        });
+        // The window's columns come behind those of the input.
+        Ok(match session {
+            true => self.partitioned(stream, [window.partition.clone()]),
+            false => self.stays_partitioned(from, stream, Some),
+        })
     }
 
     /// The zone in which a plan's window bounds are wall clocks: the session's, where the windows are over TIMESTAMP_LTZ
