@@ -59,7 +59,6 @@ mod local_window_aggregate;
 mod properties;
 mod rank_key;
 mod ranked_rows;
-mod side_array;
 mod slices;
 mod window_pane;
 mod window_property;

@@ -1,10 +1,13 @@
-//! The first rows of many partitions in their order, in one slab.
+//! The first rows of many partitions in their order.
 //!
-//! A partition is a run of entries, each a sort key and what names the row; runs have room for 1, 2, 4 ... `limit` entries
-//! and move to a larger one when they are full, so that a partition costs no allocation and no more room than twice its
-//! rows. Runs that are given up are used again by partitions of the same size.
+//! Where only the first row of each is asked for it lies under the partition's id. Otherwise a partition is a run of entries
+//! in one slab, each a sort key and what names the row; runs have room for 1, 2, 4 ... `limit` entries and move to a larger
+//! one when they are full, so that a partition costs no allocation and no more room than twice its rows. Runs that are given
+//! up are used again by partitions of the same size.
 
 use std::cmp::Ordering;
+
+use brisk_state::SideArray;
 
 /// A row in the order. `row` is whatever the owner names rows by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +27,17 @@ pub(crate) struct RankedRows<K> {
     /// The most rows of a partition.
     limit: usize,
     ties: Ties,
+    rows: Rows<K>,
+}
+
+enum Rows<K> {
+    /// By id of the partition; [`VACANT`] while it has no row.
+    One(SideArray<Ranked<K>>),
+    Runs(Runs<K>),
+}
+
+struct Runs<K> {
+    limit: usize,
     /// By id of the partition.
     runs: Vec<Run>,
     slab: Vec<Ranked<K>>,
@@ -39,28 +53,47 @@ struct Run {
     class: u8,
 }
 
+/// Names no row.
+const VACANT: u32 = u32::MAX;
+
 impl<K: Clone + Ord + Default> RankedRows<K> {
     pub fn new(limit: usize, ties: Ties) -> Self {
-        Self { limit, ties, runs: Vec::new(), slab: Vec::new(), free: Vec::new() }
+        let rows = match limit {
+            1 => Rows::One(SideArray::new()),
+            _ => Rows::Runs(Runs { limit, runs: Vec::new(), slab: Vec::new(), free: Vec::new() }),
+        };
+        Self { limit, ties, rows }
     }
 
     /// Makes place for partitions below `bound`.
     pub fn grow(&mut self, bound: usize) {
-        if self.runs.len() < bound {
-            self.runs.resize(bound, Run::default());
+        match &mut self.rows {
+            Rows::One(firsts) => firsts.grow(bound, Ranked { key: K::default(), row: VACANT }),
+            Rows::Runs(Runs { runs, .. }) => runs.resize(bound.max(runs.len()), Run::default()),
         }
     }
 
     /// The rows of a partition in their order.
     #[inline]
     pub fn rows(&self, id: u32) -> &[Ranked<K>] {
-        let run = self.runs[id as usize];
-        &self.slab[run.start as usize..][..run.length as usize]
+        match &self.rows {
+            Rows::One(firsts) => {
+                let first = &firsts[id];
+                std::slice::from_ref(first).get(usize::from(first.row == VACANT)..).unwrap_or_default()
+            }
+            Rows::Runs(runs) => runs.rows(id),
+        }
     }
 
     pub fn rows_mut(&mut self, id: u32) -> &mut [Ranked<K>] {
-        let run = self.runs[id as usize];
-        &mut self.slab[run.start as usize..][..run.length as usize]
+        match &mut self.rows {
+            Rows::One(firsts) => {
+                let first = &mut firsts[id];
+                let start = usize::from(first.row == VACANT);
+                std::slice::from_mut(first).get_mut(start..).unwrap_or_default()
+            }
+            Rows::Runs(runs) => runs.rows_mut(id),
+        }
     }
 
     /// Whether a row of this key would be among the first of its partition.
@@ -77,7 +110,14 @@ impl<K: Clone + Ord + Default> RankedRows<K> {
 
     /// Adds a row that is admitted. Gives the one that is pushed out.
     pub fn insert(&mut self, id: u32, key: K, row: u32) -> Option<u32> {
-        let rows = self.rows(id);
+        let runs = match &mut self.rows {
+            Rows::One(firsts) => {
+                let former = std::mem::replace(&mut firsts[id], Ranked { key, row });
+                return (former.row != VACANT).then_some(former.row);
+            }
+            Rows::Runs(runs) => runs,
+        };
+        let rows = runs.rows(id);
         let place = match self.ties {
             Ties::EarlierFirst => rows.partition_point(|r| r.key <= key),
             Ties::LaterFirst => rows.partition_point(|r| r.key < key),
@@ -85,9 +125,9 @@ impl<K: Clone + Ord + Default> RankedRows<K> {
         let full = rows.len() == self.limit;
         let pushed_out = if full { rows.last().map(|r| r.row) } else { None };
         if !full {
-            self.push(id, K::default(), 0);
+            runs.push(id, Ranked::default());
         }
-        let rows = self.rows_mut(id);
+        let rows = runs.rows_mut(id);
         rows[place..].rotate_right(1);
         rows[place] = Ranked { key, row };
         pushed_out
@@ -95,30 +135,65 @@ impl<K: Clone + Ord + Default> RankedRows<K> {
 
     /// Adds a row that comes last: on restoring rows in their order.
     pub fn push(&mut self, id: u32, key: K, row: u32) {
+        match &mut self.rows {
+            Rows::One(firsts) => firsts[id] = Ranked { key, row },
+            Rows::Runs(runs) => runs.push(id, Ranked { key, row }),
+        }
+    }
+
+    /// Takes all rows of a partition out.
+    pub fn clear(&mut self, id: u32) {
+        match &mut self.rows {
+            Rows::One(firsts) => firsts[id].row = VACANT,
+            Rows::Runs(runs) => {
+                let run = std::mem::take(&mut runs.runs[id as usize]);
+                runs.give_up(run);
+            }
+        }
+    }
+
+    /// Forgets all partitions; keeps the room that many rows took.
+    pub fn reset(&mut self) {
+        match &mut self.rows {
+            Rows::One(firsts) => firsts.clear(),
+            Rows::Runs(Runs { runs, slab, free, .. }) => {
+                runs.clear();
+                slab.clear();
+                free.iter_mut().for_each(Vec::clear);
+            }
+        }
+    }
+
+    pub fn bytes(&self) -> usize {
+        match &self.rows {
+            Rows::One(firsts) => firsts.bytes(),
+            Rows::Runs(Runs { runs, slab, free, .. }) => {
+                slab.capacity() * size_of::<Ranked<K>>() + runs.capacity() * size_of::<Run>() + free.iter().map(|f| f.capacity() * 4).sum::<usize>()
+            }
+        }
+    }
+}
+
+impl<K: Clone + Default> Runs<K> {
+    #[inline]
+    fn rows(&self, id: u32) -> &[Ranked<K>] {
+        let run = self.runs[id as usize];
+        &self.slab[run.start as usize..][..run.length as usize]
+    }
+
+    fn rows_mut(&mut self, id: u32) -> &mut [Ranked<K>] {
+        let run = self.runs[id as usize];
+        &mut self.slab[run.start as usize..][..run.length as usize]
+    }
+
+    fn push(&mut self, id: u32, ranked: Ranked<K>) {
         let run = self.runs[id as usize];
         if run.length as usize == self.room(run.class) {
             self.enlarge(id);
         }
         let run = &mut self.runs[id as usize];
-        self.slab[(run.start + run.length) as usize] = Ranked { key, row };
+        self.slab[(run.start + run.length) as usize] = ranked;
         run.length += 1;
-    }
-
-    /// Takes all rows of a partition out.
-    pub fn clear(&mut self, id: u32) {
-        let run = std::mem::take(&mut self.runs[id as usize]);
-        self.give_up(run);
-    }
-
-    /// Forgets all partitions; keeps the room that they took.
-    pub fn reset(&mut self) {
-        self.runs.clear();
-        self.slab.clear();
-        self.free.iter_mut().for_each(Vec::clear);
-    }
-
-    pub fn bytes(&self) -> usize {
-        self.slab.capacity() * size_of::<Ranked<K>>() + self.runs.capacity() * size_of::<Run>() + self.free.iter().map(|f| f.capacity() * 4).sum::<usize>()
     }
 
     fn room(&self, class: u8) -> usize {
@@ -211,6 +286,7 @@ mod tests {
             (0..4).for_each(|row| assert_eq!(ranked.insert(id, 1, row), None));
             ranked.clear(id);
         }
-        assert!(ranked.slab.len() <= 7, "{}", ranked.slab.len());
+        let Rows::Runs(runs) = &ranked.rows else { panic!("more than one row is asked for") };
+        assert!(runs.slab.len() <= 7, "{}", runs.slab.len());
     }
 }

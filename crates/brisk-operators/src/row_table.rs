@@ -14,9 +14,7 @@ use arrow_select::take::take;
 use brisk_core::snapshot::{Keys, SnapshotKind, SnapshotReader, SnapshotWriter};
 use brisk_core::{Error, Result, Schema};
 use brisk_state::row_store::SEALED_ROWS;
-use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore};
-
-use crate::side_array::SideArray;
+use brisk_state::{ABSENT, DeletedPrefixes, DirtyKeys, KeyIndex, KeyedRows, NO_ROW, RowId, RowStore, SideArray};
 
 pub(crate) struct RowTable {
     /// The table's name in snapshots.

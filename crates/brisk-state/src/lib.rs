@@ -4,6 +4,7 @@
 //! - [`RowStore`] keeps rows in columnar blocks and hands out ids that stay valid when blocks are merged or compacted.
 //! - [`DirtyKeys`] knows which keys a snapshot has to write, and writes and reads keyed tables.
 //! - [`TimerQueue`] orders ids by time, [`TouchedIds`] lists those of a batch, [`LastTouch`] is the clock of time-to-live.
+//! - [`SideArray`] is what else is known of keys or rows by their ids.
 //! - [`row_codec`] is the stable form of keys as bytes, part of the checkpoint format.
 //! - [`memory_snapshot`] is a checkpoint in memory, for tests and for handing state from one operator to another.
 //!
@@ -16,6 +17,7 @@ pub mod last_touch;
 pub mod memory_snapshot;
 pub mod row_codec;
 pub mod row_store;
+pub mod side_array;
 pub mod timer_queue;
 pub mod touched_ids;
 
@@ -24,5 +26,6 @@ pub use id_bitmap::IdBitmap;
 pub use key_index::{ABSENT, KeyIndex};
 pub use last_touch::LastTouch;
 pub use row_store::{NO_ROW, RowId, RowStore};
+pub use side_array::SideArray;
 pub use timer_queue::TimerQueue;
 pub use touched_ids::TouchedIds;

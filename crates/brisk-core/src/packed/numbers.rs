@@ -43,7 +43,19 @@ pub(super) fn pack(chunks: &[&dyn Array], rows: usize) -> Option<Packed> {
             None => numbers.extend(values.map(|value| places.iter().fold(0, |number, place| number << 8 | u64::from(value[*place])))),
         }
     }
-    number_column(numbers, first, tail.map_or(places, |tail| (tail..first.len()).collect()))
+    let Some(tail) = tail else { return number_column(numbers, first, places) };
+    // Which of the bytes counts most is not known: the other way round integers of a machine are near each other.
+    if span(numbers.iter().map(|n| n.swap_bytes())) < span(numbers.iter().copied()) {
+        numbers.iter_mut().for_each(|n| *n = n.swap_bytes());
+        return number_column(numbers, first, (tail..first.len()).rev().collect());
+    }
+    number_column(numbers, first, (tail..first.len()).collect())
+}
+
+/// From the least to the largest.
+fn span(numbers: impl Iterator<Item = u64>) -> u64 {
+    let (least, largest) = numbers.fold((u64::MAX, 0), |(least, largest), n| (n.min(least), n.max(largest)));
+    largest.saturating_sub(least)
 }
 
 fn number_column(mut numbers: Vec<u64>, first: &[u8], places: Vec<usize>) -> Option<Packed> {

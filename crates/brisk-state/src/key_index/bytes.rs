@@ -72,7 +72,7 @@ impl BytesKeys {
             Some(key) => {
                 let start = self.arena.len();
                 self.arena.extend_from_slice(key);
-                self.table.insert_unique(spread(hash), Slot { tag: hash as u32, id }, |slot| spread(ids.hashes[slot.id as usize]));
+                self.table.insert_unique(spread(hash), Slot { tag: hash as u32, id }, |slot| spread(ids.hashes[slot.id]));
                 Span { start, length: key.len() as u32 }
             }
             None => {
@@ -88,7 +88,7 @@ impl BytesKeys {
 
     /// Makes room for `more` keys.
     pub fn reserve(&mut self, more: usize, ids: &Ids) {
-        self.table.reserve(more, |slot| spread(ids.hashes[slot.id as usize]));
+        self.table.reserve(more, |slot| spread(ids.hashes[slot.id]));
         self.spans.reserve(more);
     }
 

@@ -52,7 +52,7 @@ impl Dictionary {
         let uses = &mut self.uses[id as usize];
         *uses -= 1;
         if *uses == 0 {
-            self.values.remove(id, self.ids.hashes[id as usize]);
+            self.values.remove(id, self.ids.hashes[id]);
             self.ids.remove(id);
         }
     }
@@ -69,7 +69,7 @@ impl Dictionary {
 
     #[inline]
     pub fn hash(&self, id: u32) -> u64 {
-        self.ids.hashes[id as usize]
+        self.ids.hashes[id]
     }
 
     pub fn column(&self, ids: impl ExactSizeIterator<Item = Option<u32>>, data_type: &DataType) -> Result<ArrayRef> {

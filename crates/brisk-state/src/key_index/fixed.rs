@@ -13,12 +13,13 @@ use brisk_core::key_group::{NULL_HASH, SEED, mix};
 use hashbrown::HashTable;
 
 use super::{ABSENT, Ids};
+use crate::SideArray;
 
 /// A map from keys that are copied to ids.
 pub struct FixedKeys<K> {
     table: HashTable<(K, u32)>,
     /// By id.
-    keys: Vec<K>,
+    keys: SideArray<K>,
 }
 
 /// One integer-like column: the values, and one id for null.
@@ -30,7 +31,7 @@ pub struct IntegerKeys {
 
 impl<K> Default for FixedKeys<K> {
     fn default() -> Self {
-        Self { table: HashTable::new(), keys: Vec::new() }
+        Self { table: HashTable::new(), keys: SideArray::new() }
     }
 }
 
@@ -70,9 +71,9 @@ impl<K: FixedKey> FixedKeys<K> {
     }
 
     fn set(&mut self, id: u32, key: K) {
-        match self.keys.get_mut(id as usize) {
-            Some(place) => *place = key,
-            None => self.keys.push(key),
+        match (id as usize) < self.keys.len() {
+            true => self.keys[id] = key,
+            false => self.keys.push(key),
         }
     }
 
@@ -84,7 +85,7 @@ impl<K: FixedKey> FixedKeys<K> {
 
     #[inline]
     pub fn key(&self, id: u32) -> K {
-        self.keys[id as usize]
+        self.keys[id]
     }
 
     pub fn clear(&mut self) {
@@ -95,11 +96,10 @@ impl<K: FixedKey> FixedKeys<K> {
     /// Makes room for `more` keys.
     pub fn reserve(&mut self, more: usize) {
         self.table.reserve(more, |entry| entry.0.hash());
-        self.keys.reserve(more);
     }
 
     pub fn bytes(&self) -> usize {
-        self.table.capacity() * (size_of::<(K, u32)>() + 1) + self.keys.capacity() * size_of::<K>()
+        self.table.capacity() * (size_of::<(K, u32)>() + 1) + self.keys.bytes()
     }
 }
 

@@ -20,8 +20,8 @@ use brisk_core::Result;
 use brisk_core::key_group::{NULL_HASH, SEED, hash_bytes, hash_columns, key_group_of, mix};
 use brisk_core::snapshot::{self, KeyEncoder};
 
-use crate::IdBitmap;
 use crate::row_codec::RowCodec;
+use crate::{IdBitmap, SideArray};
 use bytes::{BytesColumn, BytesKeys};
 use fixed::{IntegerKeys, is_integer_like, widen};
 use tuples::TupleKeys;
@@ -51,7 +51,7 @@ enum Keys {
 /// What is known of every id, whatever the keys are.
 #[derive(Default)]
 struct Ids {
-    hashes: Vec<u64>,
+    hashes: SideArray<u64>,
     live: IdBitmap,
     free: Vec<u32>,
 }
@@ -187,7 +187,7 @@ impl KeyIndex {
         ids.reserve(other_ids.len());
         self.leave_dictionaries()?;
         let known = &mut self.ids;
-        let hash = |id: u32| other.ids.hashes[id as usize];
+        let hash = |id: u32| other.ids.hashes[id];
         match (&mut self.keys, &other.keys) {
             (Keys::Unit, Keys::Unit) => {
                 if known.is_empty() && !other_ids.is_empty() {
@@ -225,7 +225,7 @@ impl KeyIndex {
         let mut rows = BytesKeys::default();
         for ids in self.ids().chunks(8192) {
             let encoded = self.codec.encode(&self.keys(ids)?, ids.len())?;
-            ids.iter().zip(encoded.iter()).for_each(|(&id, row)| rows.put(id, Some(row), self.ids.hashes[id as usize], &self.ids));
+            ids.iter().zip(encoded.iter()).for_each(|(&id, row)| rows.put(id, Some(row), self.ids.hashes[id], &self.ids));
         }
         self.keys = Keys::Rows(rows);
         Ok(())
@@ -233,7 +233,6 @@ impl KeyIndex {
 
     /// Makes room for `more` keys, so that the index does not grow step by step.
     pub fn reserve(&mut self, more: usize) {
-        self.ids.hashes.reserve(more);
         match &mut self.keys {
             Keys::Unit => {}
             Keys::Integer(keys) => keys.values.reserve(more),
@@ -256,7 +255,7 @@ impl KeyIndex {
                 Keys::Two(keys) => keys.remove(id),
                 Keys::Three(keys) => keys.remove(id),
                 Keys::Four(keys) => keys.remove(id),
-                Keys::Bytes(keys) | Keys::Rows(keys) => keys.remove(id, self.ids.hashes[id as usize]),
+                Keys::Bytes(keys) | Keys::Rows(keys) => keys.remove(id, self.ids.hashes[id]),
             }
         }
         match &mut self.keys {
@@ -338,7 +337,7 @@ impl KeyIndex {
 
     /// The stable hash of a key.
     pub fn hash(&self, id: u32) -> u64 {
-        self.ids.hashes[id as usize]
+        self.ids.hashes[id]
     }
 
     /// Gives what [`KeyIndex::encoded`] and [`KeyIndex::key_groups`] give, of the columns of keys, each key after `prefix`. Columns may have
@@ -348,7 +347,7 @@ impl KeyIndex {
     }
 
     pub fn key_groups(&self, ids: &[u32], key_groups: u16) -> Vec<u16> {
-        ids.iter().map(|id| key_group_of(self.ids.hashes[*id as usize], key_groups)).collect()
+        ids.iter().map(|id| key_group_of(self.ids.hashes[*id], key_groups)).collect()
     }
 }
 
@@ -407,14 +406,14 @@ impl Ids {
     }
 
     fn bytes(&self) -> usize {
-        self.hashes.capacity() * 8 + self.live.bytes() + self.free.capacity() * 4
+        self.hashes.bytes() + self.live.bytes() + self.free.capacity() * 4
     }
 
     /// A number for a key that is new.
     fn add(&mut self, hash: u64) -> u32 {
         let id = match self.free.pop() {
             Some(id) => {
-                self.hashes[id as usize] = hash;
+                self.hashes[id] = hash;
                 id
             }
             None => {
