@@ -26,7 +26,7 @@ pub(crate) struct RowTable {
     keys: KeyIndex,
     rows: RowStore,
     /// By key.
-    lists: Vec<List>,
+    lists: SideArray<List>,
     /// By row: the next one of its key.
     next: SideArray<RowId>,
     /// By row; `None` until a row is asked for its key or taken out.
@@ -73,7 +73,7 @@ impl RowTable {
             key_groups,
             keys: KeyIndex::new(types)?,
             rows: RowStore::new(schema.to_arrow()),
-            lists: Vec::new(),
+            lists: SideArray::new(),
             next: SideArray::new(),
             back: Some(SideArray::new()),
             dirty: DirtyKeys::default(),
@@ -109,8 +109,8 @@ impl RowTable {
         }
         let mut back = SideArray::new();
         back.grow(self.next.len(), UNLINKED);
-        for (key, list) in (0u32..).zip(&self.lists) {
-            let (mut previous, mut row) = (NO_ROW, list.first);
+        for key in 0..self.lists.len() as u32 {
+            let (mut previous, mut row) = (NO_ROW, self.lists[key].first);
             while row != NO_ROW {
                 back[row] = Back { previous, key };
                 (previous, row) = (row, self.next[row]);
@@ -146,7 +146,7 @@ impl RowTable {
     /// The rows of a key, oldest first.
     #[inline]
     pub fn list(&self, key: u32) -> impl Iterator<Item = RowId> + '_ {
-        let first = if key == ABSENT { NO_ROW } else { self.lists[key as usize].first };
+        let first = if key == ABSENT { NO_ROW } else { self.lists[key].first };
         std::iter::successors((first != NO_ROW).then_some(first), |&row| {
             let next = self.next[row];
             (next != NO_ROW).then_some(next)
@@ -155,7 +155,7 @@ impl RowTable {
 
     /// The number of rows of a key.
     pub fn length(&self, key: u32) -> usize {
-        if key == ABSENT { 0 } else { self.lists[key as usize].length as usize }
+        if key == ABSENT { 0 } else { self.lists[key].length as usize }
     }
 
     /// The key of a row of a table whose rows may be taken out.
@@ -198,7 +198,7 @@ impl RowTable {
     /// Puts an appended row at the end of its key's list.
     #[inline]
     pub fn link(&mut self, row: RowId, key: u32) {
-        let list = &mut self.lists[key as usize];
+        let list = &mut self.lists[key];
         if let Some(back) = &mut self.back {
             back[row] = Back { previous: list.last, key };
         }
@@ -220,7 +220,7 @@ impl RowTable {
         let back = self.back.as_mut().expect("it was just made");
         let Back { previous, key } = std::mem::replace(&mut back[row], UNLINKED);
         let next = std::mem::replace(&mut self.next[row], NO_ROW);
-        let list = &mut self.lists[key as usize];
+        let list = &mut self.lists[key];
         match previous {
             NO_ROW => list.first = next,
             p => self.next[p] = next,
@@ -236,7 +236,7 @@ impl RowTable {
     /// Forgets rows that were unlinked, and those of `keys` that have no rows any more.
     pub fn free(&mut self, rows: &[RowId], keys: &[u32]) -> Result<()> {
         self.rows.free(rows)?;
-        let mut empty: Vec<u32> = keys.iter().copied().filter(|&k| self.keys.contains_id(k) && self.lists[k as usize].length == 0).collect();
+        let mut empty: Vec<u32> = keys.iter().copied().filter(|&k| self.keys.contains_id(k) && self.lists[k].length == 0).collect();
         empty.sort_unstable();
         empty.dedup();
         self.dirty.remove(&self.keys, &empty)?;
@@ -257,7 +257,7 @@ impl RowTable {
         rows.iter().for_each(|&r| self.unlink(r));
         keys.sort_unstable();
         keys.dedup();
-        let empty: Vec<u32> = keys.iter().copied().filter(|&k| self.lists[k as usize].length == 0).collect();
+        let empty: Vec<u32> = keys.iter().copied().filter(|&k| self.lists[k].length == 0).collect();
         companion.remove(&self.keys, &empty)?;
         self.free(rows, &keys)
     }
@@ -364,7 +364,7 @@ impl RowTable {
     pub fn bytes(&self) -> usize {
         let links = self.next.bytes() + self.back.as_ref().map_or(0, SideArray::bytes);
         let log = self.log.as_ref().and_then(|log| log.keys.as_ref()).map_or(0, |keys| keys.capacity() * 4);
-        self.keys.bytes() + self.rows.bytes() + self.lists.capacity() * size_of::<List>() + links + log + self.dirty.bytes()
+        self.keys.bytes() + self.rows.bytes() + self.lists.bytes() + links + log + self.dirty.bytes()
     }
 
     /// Where the columns of the key are in the rows that are kept, if they are.
@@ -376,7 +376,7 @@ impl RowTable {
     }
 
     fn make_room(&mut self) {
-        grow(&mut self.lists, self.keys.id_bound(), EMPTY);
+        self.lists.grow(self.keys.id_bound(), EMPTY);
         self.next.grow(self.rows.id_bound(), NO_ROW);
         if let Some(back) = &mut self.back {
             back.grow(self.rows.id_bound(), UNLINKED);
@@ -388,14 +388,14 @@ impl RowTable {
 fn listed_rows(
     keys: &[u32],
     rows: &RowStore,
-    lists: &[List],
+    lists: &SideArray<List>,
     next: &SideArray<RowId>,
     fields: &[Field],
     extra: &dyn Fn(&[RowId]) -> Vec<ArrayRef>,
 ) -> Result<KeyedRows> {
     let (mut ids, mut owners) = (Vec::new(), Vec::new());
     for (owner, &key) in keys.iter().enumerate() {
-        let mut row = lists[key as usize].first;
+        let mut row = lists[key].first;
         while row != NO_ROW {
             ids.push(row);
             owners.push(owner as u32);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt8Type, UInt16Type, UInt32Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, PrimitiveArray, make_array};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, FixedSizeBinaryArray, PrimitiveArray, make_array};
 use arrow_buffer::{ArrowNativeType, BooleanBufferBuilder, Buffer, NullBuffer};
 use arrow_data::ArrayData;
 use arrow_schema::DataType;
@@ -55,6 +55,9 @@ macro_rules! integer {
 
 integer!(i8 i16 i32 i64 i128 u8 u16 u32 u64);
 
+/// Bytes of an offset for which there is no integer type.
+const THREE: usize = 3;
+
 /// Calls a generic function with the integers that a type is made of, if it is.
 macro_rules! with_integers {
     ($data_type:expr, $function:ident($($argument:expr),*), $otherwise:expr) => {
@@ -88,6 +91,7 @@ fn pack_integers<T: Integer>(chunks: &[&dyn Array], rows: usize) -> Option<Packe
     let column: ArrayRef = match span {
         0..=0xff if T::WIDTH > 1 => Arc::new(offsets::<T, UInt8Type>(&chunks, rows, least, nulls, |offset| offset as u8)),
         0..=0xffff if T::WIDTH > 2 => Arc::new(offsets::<T, UInt16Type>(&chunks, rows, least, nulls, |offset| offset as u16)),
+        0..=0xff_ffff if T::WIDTH > 3 => threes(&chunks, rows, least, nulls)?,
         0..=0xffff_ffff if T::WIDTH > 4 => Arc::new(offsets::<T, UInt32Type>(&chunks, rows, least, nulls, |offset| offset as u32)),
         _ if T::WIDTH > 8 => Arc::new(offsets::<T, UInt64Type>(&chunks, rows, least, nulls, |offset| offset)),
         _ => return None,
@@ -124,6 +128,20 @@ fn joined_nulls<T>(chunks: &[(&[T], Option<&NullBuffer>)], rows: usize) -> Optio
     })
 }
 
+/// Offsets of three bytes each, little endian.
+fn threes<T: Integer>(chunks: &[(&[T], Option<&NullBuffer>)], rows: usize, base: T, nulls: Option<NullBuffer>) -> Option<ArrayRef> {
+    let mut bytes = Vec::with_capacity(rows * THREE);
+    for value in chunks.iter().flat_map(|(values, _)| *values) {
+        bytes.extend_from_slice(&value.above(base).to_le_bytes()[..THREE]);
+    }
+    Some(Arc::new(FixedSizeBinaryArray::try_new(THREE as i32, bytes.into(), nulls).ok()?))
+}
+
+#[inline(always)]
+fn of_three(offset: &[u8; THREE]) -> u64 {
+    u64::from(u32::from_le_bytes([offset[0], offset[1], offset[2], 0]))
+}
+
 fn offsets<T: Integer, W: ArrowPrimitiveType>(
     chunks: &[(&[T], Option<&NullBuffer>)],
     rows: usize,
@@ -148,6 +166,7 @@ fn unpack_integers<T: Integer>(column: &ArrayRef, form: &Form, of: &DataType) ->
         Source::Plain(data) => values::<T>(&data).to_vec(),
         Source::Offsets8(offsets, base) => offsets.iter().map(|o| base.plus(u64::from(*o))).collect(),
         Source::Offsets16(offsets, base) => offsets.iter().map(|o| base.plus(u64::from(*o))).collect(),
+        Source::Offsets24(offsets, base) => offsets.iter().map(|o| base.plus(of_three(o))).collect(),
         Source::Offsets32(offsets, base) => offsets.iter().map(|o| base.plus(u64::from(*o))).collect(),
         Source::Offsets64(offsets, base) => offsets.iter().map(|o| base.plus(*o)).collect(),
     };
@@ -164,6 +183,7 @@ enum Source<'a, T> {
     Plain(ArrayData),
     Offsets8(&'a [u8], T),
     Offsets16(&'a [u16], T),
+    Offsets24(&'a [[u8; THREE]], T),
     Offsets32(&'a [u32], T),
     Offsets64(&'a [u64], T),
 }
@@ -178,6 +198,7 @@ impl<'a, T: Integer> Source<'a, T> {
         match column.data_type() {
             DataType::UInt8 => Ok(Self::Offsets8(column.as_primitive::<UInt8Type>().values(), base)),
             DataType::UInt16 => Ok(Self::Offsets16(column.as_primitive::<UInt16Type>().values(), base)),
+            DataType::FixedSizeBinary(3) => Ok(Self::Offsets24(column.as_fixed_size_binary().value_data().as_chunks().0, base)),
             DataType::UInt32 => Ok(Self::Offsets32(column.as_primitive::<UInt32Type>().values(), base)),
             DataType::UInt64 => Ok(Self::Offsets64(column.as_primitive::<UInt64Type>().values(), base)),
             _ => Err(not_packed(form, column)),
@@ -190,6 +211,7 @@ impl<'a, T: Integer> Source<'a, T> {
             Self::Plain(data) => values::<T>(data)[row],
             Self::Offsets8(offsets, base) => base.plus(u64::from(offsets[row])),
             Self::Offsets16(offsets, base) => base.plus(u64::from(offsets[row])),
+            Self::Offsets24(offsets, base) => base.plus(of_three(&offsets[row])),
             Self::Offsets32(offsets, base) => base.plus(u64::from(offsets[row])),
             Self::Offsets64(offsets, base) => base.plus(offsets[row]),
         }

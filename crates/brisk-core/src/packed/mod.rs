@@ -5,7 +5,7 @@
 //!
 //! | form | of | a packed column holds |
 //! |---|---|---|
-//! | offsets | integers, dates, times, decimals | how far each is above the least, in 1, 2, 4 (or of a decimal 8) bytes |
+//! | offsets | integers, dates, times, decimals | how far each is above the least, in 1, 2, 3, 4 (or of a decimal 8) bytes |
 //! | distinct | text and bytes that repeat | an Arrow dictionary |
 //! | letters | text of 63 different bytes at most | four to six bits of each, as bytes |
 //! | numbers | bytes of one length that differ in eight places at most, as keys do | these as a number, above the least |

@@ -56,7 +56,7 @@ fn concatenated(batches: &[RecordBatch]) -> RecordBatch {
 
 #[test]
 fn what_is_packed_is_unpacked() {
-    for span in [1, 2, 200, 60_000, 4_000_000_000, i64::MAX] {
+    for span in [1, 2, 200, 60_000, 9_000_000, 4_000_000_000, i64::MAX] {
         for rows in [0, 1, 2, 700, 5000] {
             let whole = [sample(rows, 1, span), sample(3, 2, span)];
             let batches = [whole[0].slice(0, rows), whole[1].slice(1, 2)];
@@ -75,10 +75,11 @@ fn the_extremes_of_a_type_are_packed() {
     let extremes: ArrayRef = Arc::new(Int64Array::from(vec![i64::MIN, 0, i64::MAX]));
     let near: ArrayRef = Arc::new(Int64Array::from(vec![i64::MAX, i64::MAX - 3, i64::MAX - 255]));
     let low: ArrayRef = Arc::new(Int8Array::from(vec![i8::MIN, i8::MAX, 0]));
-    let batch = RecordBatch::try_from_iter([("extremes", extremes), ("near", near), ("low", low)]).unwrap();
+    let middle: ArrayRef = Arc::new(Int64Array::from(vec![-0x80_0000, 0x7f_ffff, 0]));
+    let batch = RecordBatch::try_from_iter([("extremes", extremes), ("near", near), ("low", low), ("middle", middle)]).unwrap();
     let packed = pack(std::slice::from_ref(&batch)).unwrap();
     let types: Vec<&DataType> = packed.columns().iter().map(|c| c.data_type()).collect();
-    assert_eq!(types, [&DataType::Int64, &DataType::UInt8, &DataType::Int8]);
+    assert_eq!(types, [&DataType::Int64, &DataType::UInt8, &DataType::Int8, &DataType::FixedSizeBinary(3)]);
     assert_eq!(unpack(&packed).unwrap(), batch);
 }
 

@@ -38,7 +38,7 @@
 //! hides all older entries under it; a deleted prefix hides all that begin with it, whatever the key group. A file has
 //! generations of a table (0 where none is named): a later one is as a newer file. Within a generation puts count over
 //! deletes. A table that is a log has only `append` sections, none of which hides another.
-//! Older versions are still read: up to 6 checksums are `brisk_core::key_group::hash_bytes`, 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one
+//! Older versions are still read: up to 6 checksums are `brisk_core::key_group::hash_bytes` and no offset has three bytes, 5 deletes no prefixes, 4 packs no letters, 3 packs nothing, 2 has no logs, 1 has one
 //! generation; the checksum of 1 and 2 is that of all before it.
 //!
 //! # The manifest, version 1
