@@ -24,7 +24,8 @@ pub const NO_ROW: RowId = u32::MAX;
 
 /// Blocks with fewer rows are merged with their neighbours.
 const SMALL_BLOCK_ROWS: usize = 1024;
-/// Rows of a sealed block: enough for texts to repeat, few enough to be numbered in two bytes.
+/// Rows of a sealed block: enough for texts to repeat, few enough to be numbered in two bytes, and a little fewer than a power
+/// of two, so that a column with its offsets still fits a size in which the allocator deals.
 pub const SEALED_ROWS: usize = 31 << 10;
 /// Rows that take more than this together are not sealed: what packing saves of them is little, and a column has its limit.
 const SEALED_BYTES: usize = 256 << 20;

@@ -9,8 +9,8 @@ use std::ops::{Index, IndexMut};
 /// Entries of a piece.
 const PIECE: usize = 1 << 14;
 
-#[derive(Debug, Clone)]
 /// An array by id of a row or a key.
+#[derive(Debug, Clone)]
 pub struct SideArray<T> {
     /// All full but the last.
     pieces: Vec<Vec<T>>,
