@@ -130,9 +130,13 @@ fn joined_nulls<T>(chunks: &[(&[T], Option<&NullBuffer>)], rows: usize) -> Optio
 
 /// Offsets of three bytes each, little endian.
 fn threes<T: Integer>(chunks: &[(&[T], Option<&NullBuffer>)], rows: usize, base: T, nulls: Option<NullBuffer>) -> Option<ArrayRef> {
-    let mut bytes = Vec::with_capacity(rows * THREE);
-    for value in chunks.iter().flat_map(|(values, _)| *values) {
-        bytes.extend_from_slice(&value.above(base).to_le_bytes()[..THREE]);
+    let mut bytes = vec![0; rows * THREE];
+    let mut places = bytes.as_chunks_mut::<THREE>().0.iter_mut();
+    for (values, _) in chunks {
+        for (value, place) in values.iter().zip(places.by_ref()) {
+            let [low, middle, high, ..] = value.above(base).to_le_bytes();
+            *place = [low, middle, high];
+        }
     }
     Some(Arc::new(FixedSizeBinaryArray::try_new(THREE as i32, bytes.into(), nulls).ok()?))
 }
