@@ -57,8 +57,14 @@ fn rows(table: &Value) -> &[Value] {
     table["rows"].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// Whether an alert was told: by itself, or in a mail that tells of several.
 fn has(inbox: &Value, title: &str, resolved: bool) -> bool {
-    let is = |m: &Value| m["title"].as_str().is_some_and(|t| t.contains(title)) && m["resolved"] == resolved;
+    let text = |m: &Value, name: &str| m[name].as_str().unwrap_or_default().to_owned();
+    let among_others = if resolved { "[resolved] " } else { "[firing] " };
+    let is = |m: &Value| {
+        (text(m, "title").contains(title) && m["resolved"] == resolved)
+            || text(m, "text").lines().any(|line| line.strip_prefix(among_others).is_some_and(|told| told.contains(title)))
+    };
     inbox.as_array().is_some_and(|all| all.iter().any(is))
 }
 
