@@ -144,7 +144,7 @@ impl<K: Clone + Ord + Default> RankedRows<K> {
     /// Takes all rows of a partition out.
     pub fn clear(&mut self, id: u32) {
         match &mut self.rows {
-            Rows::One(firsts) => firsts[id].row = VACANT,
+            Rows::One(firsts) => firsts[id] = Ranked { key: K::default(), row: VACANT },
             Rows::Runs(runs) => {
                 let run = std::mem::take(&mut runs.runs[id as usize]);
                 runs.give_up(run);

@@ -97,7 +97,7 @@ fn columns_get_the_form_that_makes_them_smaller() {
     assert!(matches!(form("swapped"), Form::Numbers { places, .. } if places == [8, 7, 6, 5, 4, 3, 2, 1]));
     assert_eq!(packed.column_by_name("swapped").unwrap().data_type(), &DataType::UInt8);
     assert!(matches!(form("pairs"), Form::Numbers { places, .. } if places == [1, 2, 3, 4, 13]));
-    assert!(packed.get_array_memory_size() < 5000 * 130);
+    assert!(packed.get_array_memory_size() < 5000 * 120);
 }
 
 #[test]

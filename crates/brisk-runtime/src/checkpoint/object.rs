@@ -7,7 +7,7 @@
 //! the end, and not to keep in memory what is on the disk.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -259,17 +259,6 @@ impl AlignedBuffer {
     fn remove_front(&mut self, bytes: usize) {
         self.bytes.copy_within(self.start + bytes.., self.start);
         self.bytes.truncate(self.bytes.len() - bytes);
-    }
-}
-
-impl Write for AlignedBuffer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
